@@ -1,0 +1,57 @@
+# Everything a developer does with Grantway. `make run` and `make test` need Python ≥ 3.11 and a package index, no more.
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PYTEST_ARGS ?=
+BENCH_ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help run test soak check format bench docs clean
+
+help: ## list the targets
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+
+$(VENV)/.run: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
+	$(BIN)/python -m pip install --quiet --editable .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.run
+	$(BIN)/python -m pip install --quiet --group test --group check
+	@touch $@
+
+tests/e2e/node_modules/.done: tests/e2e/package.json
+	cd tests/e2e && npm install --no-audit --no-fund --no-package-lock --loglevel=error
+	@touch $@
+
+run: $(VENV)/.run ## start a development server with demo clients and a demo user
+	$(BIN)/grantway dev
+
+test: $(VENV)/.dev ## run every test, browsers and outside clients included
+	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory tests/e2e/node_modules/.done; fi
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+soak: $(VENV)/.dev ## the long forms of the race and fault tests
+	GRANTWAY_TEST_SOAK=1 $(BIN)/python -m pytest tests/fault tests/contract $(PYTEST_ARGS)
+
+check: $(VENV)/.dev ## lint, format, types, directions of imports, documentation
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest -q tests/docs
+
+format: $(VENV)/.dev ## let ruff mend what it can
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+docs: $(VENV)/.dev ## write the generated pages of docs/reference again
+	$(BIN)/python -m grantway.testing.reference
+
+bench: $(VENV)/.dev ## measure; needs wrk, and nothing else running
+	$(BIN)/python -m bench $(BENCH_ARGS)
+
+clean: ## remove what the targets above made
+	rm -rf $(VENV) .grantway .pytest_cache .mypy_cache .ruff_cache tests/e2e/node_modules

@@ -1,0 +1,5 @@
+"""``python -m grantway``: the command line."""
+
+from grantway.cli import main
+
+main()

@@ -1,0 +1,130 @@
+"""Token introspection (RFC 7662): what a token means, told to those it concerns and to nobody else."""
+# hot path: bench/ "introspection (opaque)", "introspection (JWT)"
+
+from __future__ import annotations
+
+from typing import Any
+
+from grantway.endpoints.dispatcher import identify
+from grantway.errors import InvalidRequest, UnauthorizedClient
+from grantway.events import TokenIntrospected
+from grantway.extension import Call, Endpoint, Runtime
+from grantway.gate import authenticate_client, find_access
+from grantway.model import Client, Tenant
+from grantway.protocol.message import Response, build_json_response
+from grantway.protocol.scope import format_scope
+from grantway.tokens import REFRESH_PREFIX, AccessClaims
+
+
+class Introspection(Endpoint):
+    name = "introspection"
+    spec = "RFC 7662 §2"
+    path = "/oauth2/introspect"
+    methods = ("POST",)
+    parameters = ("token", "token_type_hint")
+    has_cors = True
+    challenge = b"Basic"
+
+    async def handle(self, call: Call) -> Response:
+        """The full answer for the token's owner or audience, ``{"active": false}`` for everything else (§2.2, §4)."""
+        parameters = call.form()
+        parameters.check_unique()
+        client = await authenticate_client(call, parameters)
+        if client.is_public:  # RFC 7662 §2.1: the endpoint needs authorization; stating an id is none
+            raise UnauthorizedClient("A public client may not introspect tokens.")
+        token = parameters.get("token")
+        if token is None:
+            raise InvalidRequest("The parameter token is missing.")
+        if token.startswith(REFRESH_PREFIX):  # the hint is only a hint (RFC 7662 §2.1): the token shows what it is
+            answer = await _describe_refresh(call, client, token)
+        else:
+            answer = await _describe_access(call, client, token)
+        call.runtime.events.emit(
+            TokenIntrospected(
+                tenant=call.tenant.tenant, at=call.now, client_id=client.client_id, active=answer is not None
+            )
+        )
+        return build_json_response(answer or _INACTIVE)
+
+    def discovery(self, runtime: Runtime, tenant: Tenant) -> dict[str, Any]:
+        return {
+            "introspection_endpoint": tenant.issuer + self.path,
+            "introspection_endpoint_auth_methods_supported": [
+                method for method in list_auth_methods(runtime) if method != "none"
+            ],
+        }
+
+
+_INACTIVE = {"active": False}
+
+
+def list_auth_methods(runtime: Runtime) -> list[str]:
+    """Every client authentication method there is."""
+    return [method for family in runtime.extensions.client_authentications for method in family.methods]
+
+
+async def _describe_access(call: Call, client: Client, token: str) -> dict[str, Any] | None:
+    claims = await find_access(call.runtime, call.tenant.tenant, token)
+    if claims is None or not is_concerned(client, claims.client_id, claims.audience or (call.tenant.issuer,)):
+        return None
+    return await build_access_answer(call, claims)
+
+
+def is_concerned(client: Client, owner: str, audience: tuple[str, ...]) -> bool:
+    """Whether a token is the client's own, or meant for it: by its client_id or as the resource server it is."""
+    if client.client_id == owner or client.client_id in audience:
+        return True
+    return any(identifier in audience for identifier in client.resource_identifiers)
+
+
+async def build_access_answer(call: Call, claims: AccessClaims) -> dict[str, Any]:
+    """The members of RFC 7662 §2.2. ``sub`` is the subject as the token's own client knows it."""
+    answer: dict[str, Any] = {
+        "active": True,
+        "scope": claims.scope,
+        "client_id": claims.client_id,
+        "sub": claims.client_id,
+        "aud": list(claims.audience) or call.tenant.issuer,
+        "iss": call.tenant.issuer,
+        "exp": claims.expires_at // 1000,
+        "iat": claims.issued_at // 1000,
+        "nbf": claims.issued_at // 1000,
+        "jti": claims.token_id,
+        "token_type": "Bearer",
+        "token_use": "access_token",
+    }
+    if claims.subject is not None:
+        owner = await call.runtime.grid.client(call.tenant.tenant, claims.client_id)
+        answer["sub"] = identify(call, owner, claims.subject) if owner is not None else claims.subject
+        optional = {"auth_time": claims.auth_time, "acr": claims.acr, "sid": claims.session_id}
+        answer |= {name: value for name, value in optional.items() if value is not None}
+    if claims.confirmation:
+        answer["cnf"] = claims.confirmation
+    return answer
+
+
+async def _describe_refresh(call: Call, client: Client, token: str) -> dict[str, Any] | None:
+    """A refresh token is its client's business alone. Its row is asked, as it is at every refresh."""
+    claims = call.runtime.tokens.open_refresh(call.tenant.tenant, token)
+    if claims is None or claims.expires_at <= call.now:
+        return None
+    authorization = await call.runtime.store.load_authorization(call.tenant.tenant, claims.authorization_id)
+    if authorization is None or authorization.client_id != client.client_id or authorization.revoked_at is not None:
+        return None
+    if authorization.generation != claims.generation or authorization.expires_at <= call.now:
+        return None
+    subject = authorization.subject
+    if subject is not None:
+        person = await call.runtime.grid.subject(call.tenant.tenant, subject)
+        if person is None or not person.enabled:
+            return None
+    return {
+        "active": True,
+        "scope": format_scope(authorization.scope),
+        "client_id": client.client_id,
+        "sub": identify(call, client, subject) if subject is not None else client.client_id,
+        "iss": call.tenant.issuer,
+        "exp": claims.expires_at // 1000,
+        "iat": claims.issued_at // 1000,
+        "token_use": "refresh_token",
+    }

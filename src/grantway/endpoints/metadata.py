@@ -1,0 +1,97 @@
+"""Discovery (OpenID Connect Discovery §4, RFC 8414 §3) and the JWK Set (RFC 7517 §5).
+
+The document is a fold over the extensions: each states what it adds, nobody edits a list here.
+"""
+# hot path: bench/ "discovery", "JWKS": both are kept as bytes
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from grantway.extension import Call, Endpoint, Extension, Runtime
+from grantway.model import Tenant
+from grantway.protocol.message import JSON_TYPE, NO_SNIFF, Response
+from grantway.protocol.scope import STANDARD_SCOPES
+
+
+class Discovery(Endpoint):
+    name = "discovery"
+    spec = "OpenID Connect Discovery §4"
+    path = "/.well-known/openid-configuration"
+    methods = ("GET",)
+    has_cors = True
+
+    def __init__(self) -> None:
+        self._documents: dict[tuple[str, str, tuple[str, ...]], bytes] = {}
+
+    async def handle(self, call: Call) -> Response:
+        algorithms = tuple(await call.runtime.keys.list_algorithms(call.tenant.tenant))
+        key = (call.tenant.tenant, call.tenant.issuer, algorithms)
+        document = self._documents.get(key)
+        if document is None:
+            if len(self._documents) > _MOST_DOCUMENTS:
+                self._documents.clear()
+            document = self._documents[key] = msgspec.json.encode(build_metadata(call.runtime, call.tenant, algorithms))
+        return Response(headers=[JSON_TYPE, _cache(call), NO_SNIFF], body=document)
+
+
+class AuthorizationServerMetadata(Discovery):
+    """The same document where RFC 8414 puts it."""
+
+    name = "authorization_server_metadata"
+    spec = "RFC 8414 §3"
+    path = "/.well-known/oauth-authorization-server"
+
+
+class JsonWebKeySet(Endpoint):
+    name = "jwks"
+    spec = "RFC 7517 §5"
+    path = "/.well-known/jwks.json"
+    methods = ("GET",)
+    has_cors = True
+
+    async def handle(self, call: Call) -> Response:
+        document = await call.runtime.keys.build_jwks(call.tenant.tenant)
+        return Response(headers=[JSON_TYPE, _cache(call), NO_SNIFF], body=document)
+
+    def discovery(self, runtime: Runtime, tenant: Tenant) -> dict[str, Any]:
+        return {"jwks_uri": tenant.issuer + self.path}
+
+
+_MOST_DOCUMENTS = 10_000  # one a tenant
+
+
+def _cache(call: Call) -> tuple[bytes, bytes]:
+    return (b"cache-control", b"public, max-age=%d" % call.runtime.settings.keys.jwks_max_age)
+
+
+def build_metadata(runtime: Runtime, tenant: Tenant, algorithms: tuple[str, ...]) -> dict[str, Any]:
+    """The metadata document: what belongs to no extension, and what each of them states (RFC 8414 §2)."""
+    has_pairwise = runtime.settings.tokens.pairwise_salt is not None
+    document: dict[str, Any] = {
+        "issuer": tenant.issuer,
+        "scopes_supported": list(STANDARD_SCOPES),
+        "subject_types_supported": ["public", "pairwise"] if has_pairwise else ["public"],
+        "id_token_signing_alg_values_supported": list(algorithms),
+    }
+    extensions = runtime.extensions
+    sources: list[Extension] = [
+        *extensions.endpoints.values(),
+        *extensions.client_authentications,
+        *extensions.grants.values(),
+        *extensions.features,
+    ]
+    for source in sources:
+        _merge(document, source.discovery(runtime, tenant))
+    return document
+
+
+def _merge(document: dict[str, Any], members: Mapping[str, Any]) -> None:
+    for name, value in members.items():
+        if isinstance(value, list):
+            document[name] = list(dict.fromkeys([*document.get(name, []), *value]))
+        else:
+            document[name] = value

@@ -1,0 +1,45 @@
+"""What pages are told: the contexts that all of them share."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from grantway.browser import build_csrf_token, find_browser
+from grantway.extension import Call
+from grantway.model import Client, Subject
+from grantway.protocol.message import Response
+
+
+def render(
+    call: Call, page: str, context: dict[str, Any], *, status: int = 200, form_action: str | None = None
+) -> Response:
+    """Renders a page with what every page needs; a page with a form is tied to this browser."""
+    shared: dict[str, Any] = {
+        "issuer_name": call.tenant.display_name or call.tenant.issuer.split("://", 1)[1],
+        "base": call.base,
+        "error": None,
+    }
+    if "action" in context or page == "account":
+        shared["csrf_token"] = build_csrf_token(call, find_browser(call))
+    return call.runtime.pages.render(page, {**shared, **context}, status=status, form_action=form_action)
+
+
+def describe_client(client: Client) -> dict[str, Any]:
+    """The client as people see it."""
+    return {
+        "client_id": client.client_id,
+        "name": client.client_name or client.client_id,
+        "logo_uri": client.logo_uri,
+        "client_uri": client.client_uri,
+        "policy_uri": client.policy_uri,
+        "tos_uri": client.tos_uri,
+    }
+
+
+def describe_account(subject: Subject) -> dict[str, Any]:
+    """The account as its owner sees it."""
+    return {
+        "username": subject.username,
+        "name": subject.claims.get("name") or subject.username,
+        "email": subject.claims.get("email"),
+    }

@@ -1,0 +1,102 @@
+"""What happened: the values handed to audit, metrics and hooks after the answer is on its way.
+
+No event carries a token, a code, a secret, a password or a cookie.
+"""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+
+class Event(Struct, frozen=True, kw_only=True):
+    """Something that happened in ``tenant`` at ``at`` (milliseconds since the epoch)."""
+
+    tenant: str
+    at: int
+
+
+class TokenIssued(Event, frozen=True, kw_only=True):
+    """The token endpoint answered 200."""
+
+    grant_type: str
+    client_id: str
+    subject: str | None
+    scope: tuple[str, ...]
+    authorization_id: str | None
+
+
+class TokenRequestRefused(Event, frozen=True, kw_only=True):
+    grant_type: str
+    client_id: str | None
+    error: str
+    detail: str | None
+
+
+class TokenIntrospected(Event, frozen=True, kw_only=True):
+    client_id: str
+    active: bool
+
+
+class TokenRevoked(Event, frozen=True, kw_only=True):
+    client_id: str
+    kind: str
+
+
+class ReplayPunished(Event, frozen=True, kw_only=True):
+    """A spent code or refresh token came back; its whole authorization was revoked."""
+
+    authorization_id: str
+    client_id: str
+
+
+class AuthorizationGranted(Event, frozen=True, kw_only=True):
+    client_id: str
+    subject: str
+    scope: tuple[str, ...]
+    authorization_id: str
+
+
+class AuthorizationRefused(Event, frozen=True, kw_only=True):
+    client_id: str | None
+    error: str
+    detail: str | None
+
+
+class LoginSucceeded(Event, frozen=True, kw_only=True):
+    subject: str
+    session_id: str
+    address: str
+
+
+class LoginFailed(Event, frozen=True, kw_only=True):
+    """``reason`` is for the log; the person is told nothing that would reveal whether the account exists."""
+
+    username: str
+    reason: str
+    address: str
+
+
+class LoggedOut(Event, frozen=True, kw_only=True):
+    subject: str
+    session_id: str
+
+
+class SubjectRegistered(Event, frozen=True, kw_only=True):
+    subject: str
+
+
+class PasswordChanged(Event, frozen=True, kw_only=True):
+    subject: str
+
+
+class ConsentRevoked(Event, frozen=True, kw_only=True):
+    subject: str
+    client_id: str
+
+
+class Administered(Event, frozen=True, kw_only=True):
+    """An administrator changed something: ``action`` is e.g. ``client.create``, ``actor`` who asked."""
+
+    action: str
+    actor: str
+    key: str

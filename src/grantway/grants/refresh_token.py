@@ -1,0 +1,69 @@
+"""A refresh token for fresh tokens (RFC 6749 §6), with rotation (RFC 9700 §4.14.2)."""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from grantway.errors import InvalidGrant, InvalidRequest, ReplayDetected
+from grantway.extension import Call, Decision, Grant
+from grantway.model import Client, RefreshRotation
+from grantway.protocol.message import Parameters
+
+
+class RefreshToken(Grant):
+    name = "refresh_token"
+    spec = "RFC 6749 §6"
+    parameters = ("refresh_token", "scope", "resource", "audience")
+    repeatable = ("resource", "audience")
+
+    async def resolve(self, call: Call, client: Client, parameters: Parameters) -> Decision:
+        """The authorization the token continues, if it is this client's and the token has not expired."""
+        token = parameters.get("refresh_token")
+        if token is None:
+            raise InvalidRequest("The parameter refresh_token is missing.")
+        claims = call.runtime.tokens.open_refresh(call.tenant.tenant, token)
+        if claims is None:
+            raise InvalidGrant(detail="not a refresh token of this server")
+        authorization = await call.runtime.store.load_authorization(call.tenant.tenant, claims.authorization_id)
+        if authorization is None:
+            raise InvalidGrant(detail="the authorization is gone")
+        if authorization.client_id != client.client_id:
+            raise InvalidGrant(detail="another client's refresh token")
+        if claims.expires_at <= call.now and claims.generation >= authorization.generation:
+            raise InvalidGrant(detail="refresh token has expired unused")
+        return Decision(
+            client=client,
+            subject=authorization.subject,
+            scope=authorization.scope,
+            audience=authorization.audience,
+            # the generation presented: what ``spend`` compares with the one stored
+            authorization=replace(authorization, generation=claims.generation),
+            is_refreshable=True,
+            has_id_token="openid" in authorization.scope,
+            refresh_token=token if find_rotation(call, client) == "off" else None,
+        )
+
+    async def spend(self, call: Call, decision: Decision) -> Decision:
+        """One conditional update, serialised with every revocation of the same row."""
+        presented = decision.authorization
+        if presented is None:
+            raise InvalidGrant()
+        outcome = await call.runtime.store.rotate_refresh(
+            call.tenant.tenant,
+            presented.authorization_id,
+            presented.generation,
+            rotation=find_rotation(call, decision.client),
+            grace_ms=call.runtime.settings.tokens.refresh_token_grace * 1000,
+            now=call.now,
+        )
+        if outcome.kind == "replayed":
+            raise ReplayDetected(presented.authorization_id, detail="refresh token was superseded before")
+        if outcome.kind == "refused" or outcome.authorization is None:
+            raise InvalidGrant(detail="authorization is revoked, expired or gone")
+        return replace(decision, authorization=outcome.authorization)
+
+
+def find_rotation(call: Call, client: Client) -> RefreshRotation:
+    """The client's rotation, or the server's."""
+    return client.refresh_token_rotation or call.runtime.settings.tokens.refresh_token_rotation
+

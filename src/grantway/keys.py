@@ -1,0 +1,258 @@
+"""Signing keys through their life, and everything else that derives from the sealing ring.
+
+A key is published (``next``) at least one JWKS max-age before it signs (``active``), and stays published (``retired``)
+until the last token it signed has expired, so a verifier that caches the JWKS never meets an unknown kid
+(OpenID Connect Core §10.1.1). Each worker asks now and then whether a rotation is due; the conditional writes of the
+store let one of them win.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import hmac
+from collections.abc import Sequence
+
+import msgspec
+
+from grantway.config import Settings
+from grantway.errors import Conflict, NotFound, ServerError
+from grantway.model import KeyState, SigningKey
+from grantway.ports import Clock, Entropy, Grid, Store
+from grantway.protocol.jose import (
+    SLOW_ALGORITHMS,
+    Signer,
+    Verifier,
+    build_public_jwk,
+    dump_private_key,
+    generate_private_key,
+    load_private_key,
+)
+from grantway.protocol.sealing import NONCE_SIZE, Ring
+
+_PURPOSE = b"grantway/signing-key/v1"
+_SECRET_PURPOSE = b"grantway/client-secret/v1"
+
+
+class Keys:
+    """Signs, publishes and rotates. One per worker."""
+
+    def __init__(
+        self, settings: Settings, ring: Ring, store: Store, grid: Grid, clock: Clock, entropy: Entropy
+    ) -> None:
+        self.ring = ring
+        self._settings, self._store, self._grid = settings, store, grid
+        self._clock, self._entropy = clock, entropy
+        self._signers: dict[str, Signer] = {}
+        self._verifiers: dict[str, Verifier] = {}
+        self._active: dict[tuple[str, str], tuple[tuple[SigningKey, ...], Signer]] = {}
+        self._jwks: dict[str, tuple[tuple[SigningKey, ...], int, bytes]] = {}
+        self._secret_keys = ring.derive_all(_SECRET_PURPOSE)
+
+    # -- use ------------------------------------------------------------------------------------------------------
+    async def load_signer(self, tenant: str, alg: str) -> Signer:
+        """The signer of the active key for ``alg``.
+
+        Raises:
+            ServerError: no key is kept for that algorithm.
+        """
+        keys = await self._grid.keys(tenant)
+        cached = self._active.get((tenant, alg))
+        if cached is not None and cached[0] is keys:
+            return cached[1]
+        for key in keys:
+            if key.alg == alg and key.state == "active":
+                signer = self._signers.get(key.kid) or self._open(key)
+                self._active[tenant, alg] = (keys, signer)
+                return signer
+        raise ServerError(detail=f"tenant {tenant!r} has no active {alg} key; keys.algorithms does not name it")
+
+    async def sign(self, tenant: str, alg: str, typ: str, claims: dict[str, object]) -> str:
+        """A compact JWS. RSA signatures are made off the event loop."""
+        signer = await self.load_signer(tenant, alg)
+        if alg in SLOW_ALGORITHMS:
+            return await asyncio.to_thread(signer.sign, typ, claims)
+        return signer.sign(typ, claims)
+
+    async def load_verifier(self, tenant: str, kid: object) -> Verifier | None:
+        """The verifier of a key that is published now; None for any other ``kid``, a revoked key's included."""
+        if not isinstance(kid, str):
+            return None
+        now = self._clock.now()
+        for key in await self._grid.keys(tenant):
+            if key.kid == kid and _is_published(key, now):
+                verifier = self._verifiers.get(kid)
+                if verifier is None:
+                    verifier = self._verifiers[kid] = Verifier(key.public_jwk)
+                return verifier
+        return None
+
+    async def build_jwks(self, tenant: str) -> bytes:
+        """The JWK Set (RFC 7517 §5): next, active and retired keys, public halves only."""
+        keys, now = await self._grid.keys(tenant), self._clock.now()
+        cached = self._jwks.get(tenant)
+        if cached is not None and cached[0] is keys and now < cached[1]:
+            return cached[2]
+        published = [key for key in keys if _is_published(key, now)]
+        until = min((key.remove_at for key in published if key.remove_at is not None), default=2**63)
+        document = msgspec.json.encode({"keys": [key.public_jwk for key in published]})
+        self._jwks[tenant] = (keys, until, document)
+        return document
+
+    async def list_algorithms(self, tenant: str) -> list[str]:
+        """Algorithms there is an active key for, in the order of the settings."""
+        active = {key.alg for key in await self._grid.keys(tenant) if key.state == "active"}
+        return [alg for alg in self._settings.keys.algorithms if alg in active]
+
+    def _open(self, key: SigningKey) -> Signer:
+        der = self.ring.open_record(key.sealed_private_key, purpose=_PURPOSE, identity=_identity(key.tenant, key.kid))
+        if der is None:
+            raise ServerError(
+                detail=f"signing key {key.kid} cannot be unsealed: is its secret still in secrets.sealing?"
+            )
+        signer = self._signers[key.kid] = Signer(key.kid, key.alg, load_private_key(der))
+        return signer
+
+    # -- life -----------------------------------------------------------------------------------------------------
+    async def ensure(self, tenant: str) -> None:
+        """Makes the keys a tenant lacks: an active one and its successor for each algorithm. Safe on many nodes."""
+        keys = await self._store.list_keys(tenant)
+        for alg in self._settings.keys.algorithms:
+            states = {key.state for key in keys if key.alg == alg}
+            if "active" not in states:
+                await self._make(tenant, alg, "active")
+            if "next" not in states:
+                await self._make(tenant, alg, "next")
+
+    async def rotate(self, tenant: str, alg: str | None = None, *, force: bool = False) -> list[SigningKey]:
+        """Puts the successor in charge, retires the active key, and makes a new successor. Returns the new active keys.
+
+        Args:
+            alg: one algorithm, or None for all.
+            force: do not wait until verifiers have had time to see the successor.
+
+        Raises:
+            Conflict: a successor was published less than ``keys.jwks_max_age`` ago, or another node is rotating.
+        """
+        await self.ensure(tenant)
+        now, rotated = self._clock.now(), []
+        keys = await self._store.list_keys(tenant)
+        for name in [alg] if alg else self._settings.keys.algorithms:
+            active = next((key for key in keys if key.alg == name and key.state == "active"), None)
+            successor = next((key for key in keys if key.alg == name and key.state == "next"), None)
+            if active is None or successor is None:
+                raise NotFound("signing key for", name)
+            seen_at = successor.created_at + self._settings.keys.jwks_max_age * 1000
+            if now < seen_at and not force:
+                wait = (seen_at - now + 999) // 1000
+                raise Conflict(
+                    f"The next {name} key was published moments ago: verifiers that cache the JWKS may not know it for "
+                    f"another {wait} s. Wait, or force."
+                )
+            await self._promote(tenant, active, successor, now)
+            rotated.append(successor)
+        return rotated
+
+    async def rotate_due(self, tenant: str) -> list[SigningKey]:
+        """Rotates what is older than ``keys.rotate_after``, and deletes keys nobody can need any more."""
+        now, rotated = self._clock.now(), []
+        for key in await self._store.list_keys(tenant):
+            if key.remove_at is not None and key.remove_at <= now:
+                await self._store.delete_key(tenant, key.kid)
+            elif key.state == "active" and now - (key.activated_at or now) >= self._settings.keys.rotate_after * 1000:
+                try:
+                    rotated += await self.rotate(tenant, key.alg)
+                except Conflict:  # another node was first, or the successor is too fresh: next time
+                    continue
+        return rotated
+
+    async def revoke(self, tenant: str, kid: str) -> None:
+        """Takes a compromised key out at once: it leaves the JWKS and every token it signed becomes inactive.
+
+        Raises:
+            NotFound: there is no such key.
+        """
+        key = next((key for key in await self._store.list_keys(tenant) if key.kid == kid), None)
+        if key is None or key.state == "revoked":
+            raise NotFound("signing key", kid)
+        remove_at = self._clock.now() + self._longest_ms()
+        if not await self._store.update_keys(
+            tenant, {kid: (key.state, "revoked")}, now=self._clock.now(), remove_at=remove_at
+        ):
+            raise Conflict(f"The key {kid} is being rotated; try again.")
+        if key.state == "active":  # sign with a key nobody has cached rather than not at all
+            await self._make(tenant, key.alg, "active")
+        await self.ensure(tenant)
+
+    async def _promote(self, tenant: str, active: SigningKey, successor: SigningKey, now: int) -> None:
+        states: dict[str, tuple[KeyState, KeyState]] = {
+            active.kid: ("active", "retired"),
+            successor.kid: ("next", "active"),
+        }
+        if not await self._store.update_keys(tenant, states, now=now, remove_at=now + self._longest_ms()):
+            raise Conflict("Another node is rotating this key at the same moment.")
+        await self._make(tenant, active.alg, "next")
+
+    async def _make(self, tenant: str, alg: str, state: KeyState) -> None:
+        private = await asyncio.to_thread(generate_private_key, alg)
+        kid, jwk = build_public_jwk(private, alg)
+        sealed = self.ring.seal_record(
+            dump_private_key(private),
+            purpose=_PURPOSE,
+            identity=_identity(tenant, kid),
+            nonce=self._entropy.token_bytes(NONCE_SIZE),
+        )
+        now = self._clock.now()
+        key = SigningKey(
+            tenant=tenant,
+            kid=kid,
+            alg=alg,
+            state=state,
+            public_jwk=jwk,
+            sealed_private_key=sealed,
+            created_at=now,
+            activated_at=now if state == "active" else None,
+        )
+        await self._store.insert_key(key, unless_state=True)
+
+    def _longest_ms(self) -> int:
+        return self._settings.tokens.max_token_ttl * 1000
+
+    # -- digests --------------------------------------------------------------------------------------------------
+    def hash_secret(self, secret: str) -> str:
+        """The digest of a secret Grantway generated (256 bits): keyed BLAKE2b, ``keyed:`` + hex."""
+        return "keyed:" + _digest(secret.encode(), self._secret_keys[0]).hex()
+
+    def is_secret_correct(self, secret: str, digest: str) -> bool:
+        """Compares in constant time, under every secret of the ring."""
+        if not digest.startswith("keyed:"):
+            return False
+        expected, given = bytes.fromhex(digest[6:]), secret.encode()
+        return any(hmac.compare_digest(_digest(given, key), expected) for key in self._secret_keys)
+
+    def build_tag(self, purpose: bytes, parts: Sequence[bytes]) -> bytes:
+        """A 32-byte tag over ``parts`` that only this ring can make (CSRF tokens, cursors)."""
+        key = self.ring.derive(purpose)
+        assert key is not None  # noqa: S101 - the newest secret is always there
+        return _tag(key, parts)
+
+    def is_tag_correct(self, purpose: bytes, parts: Sequence[bytes], tag: bytes) -> bool:
+        """Compares in constant time, under every secret of the ring."""
+        return any(hmac.compare_digest(_tag(key, parts), tag) for key in self.ring.derive_all(purpose))
+
+
+def _digest(secret: bytes, key: bytes) -> bytes:
+    return hashlib.blake2b(secret, key=key, digest_size=32).digest()
+
+
+def _tag(key: bytes, parts: Sequence[bytes]) -> bytes:
+    framed = b"".join(len(part).to_bytes(4, "big") + part for part in parts)
+    return hashlib.blake2b(framed, key=key, digest_size=32).digest()
+
+
+def _identity(tenant: str, kid: str) -> bytes:
+    return f"signing_key/{tenant}/{kid}".encode()
+
+
+def _is_published(key: SigningKey, now: int) -> bool:
+    return key.state != "revoked" and (key.remove_at is None or now < key.remove_at)

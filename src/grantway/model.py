@@ -1,0 +1,303 @@
+"""The values everything speaks of: frozen, comparable, without behaviour beyond what follows from their own fields.
+
+Instants are whole milliseconds since the Unix epoch, UTC (``*_at``); durations are seconds (``*_ttl``), and so is the
+``auth_time``, which is the claim of that name. Identifiers,
+scopes and URIs are compared byte for byte. Every stored value carries its tenant; a single-issuer set-up has the tenant
+``default`` and never sees the word.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from msgspec import Struct, field
+
+DEFAULT_TENANT = "default"
+FOREVER = 2**63 - 1
+"""The instant that never comes; as a revocation's ``not_before`` it refuses whatever the issue instant."""
+
+RefreshRotation = Literal["strict", "grace", "off"]
+TokenFormat = Literal["opaque", "jwt"]
+KeyState = Literal["next", "active", "retired", "revoked"]
+RevocationKind = Literal["token", "authorization", "session", "subject", "client", "tenant"]
+
+
+class Tenant(Struct, frozen=True, kw_only=True):
+    """One issuer with its own keys, clients, users and sessions. ``not_before`` refuses every token issued earlier."""
+
+    tenant: str
+    issuer: str
+    display_name: str = ""
+    enabled: bool = True
+    not_before: int = 0
+    created_at: int = 0
+    updated_at: int = 0
+
+
+class ClientSecret(Struct, frozen=True, kw_only=True):
+    """A client secret at rest.
+
+    A secret Grantway generated has 256 bits and is kept as a keyed BLAKE2b digest (``keyed:`` + hex); one a person
+    chose is kept as an argon2id PHC string. The secret itself is never stored.
+    """
+
+    secret_id: str
+    digest: str
+    created_at: int
+    expires_at: int | None = None
+    enabled: bool = True
+
+
+class Client(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A registered client: RFC 7591 metadata under its own names, plus what only an administrator may set."""
+
+    tenant: str
+    client_id: str
+    client_name: str = ""
+    enabled: bool = True
+    secrets: tuple[ClientSecret, ...] = ()
+    token_endpoint_auth_method: str = "client_secret_basic"
+    redirect_uris: tuple[str, ...] = ()
+    post_logout_redirect_uris: tuple[str, ...] = ()
+    grant_types: tuple[str, ...] = ("authorization_code",)
+    response_types: tuple[str, ...] = ("code",)
+    response_modes: tuple[str, ...] = ("query", "fragment", "form_post")
+    application_type: Literal["web", "native"] = "web"
+    scope: tuple[str, ...] = ()
+    default_scope: tuple[str, ...] = ()
+    audience: tuple[str, ...] = ()
+    """The audiences (RFC 8707 resources) this client may ask for."""
+    resource_identifiers: tuple[str, ...] = ()
+    """The audiences this client *is* the resource server of: it may introspect tokens that name one of them."""
+    require_pkce: bool = False
+    access_token_format: TokenFormat | None = None
+    access_token_signed_response_alg: str | None = None
+    id_token_signed_response_alg: str = "RS256"
+    subject_type: Literal["public", "pairwise"] = "public"
+    sector_identifier_uri: str | None = None
+    refresh_token_rotation: RefreshRotation | None = None
+    access_token_ttl: int | None = None
+    id_token_ttl: int | None = None
+    refresh_token_idle_ttl: int | None = None
+    refresh_token_absolute_ttl: int | None = None
+    default_max_age: int | None = None
+    require_auth_time: bool = False
+    default_acr_values: tuple[str, ...] = ()
+    skip_consent: bool = False
+    allowed_cors_origins: tuple[str, ...] = ()
+    owner: str = ""
+    contacts: tuple[str, ...] = ()
+    client_uri: str | None = None
+    logo_uri: str | None = None
+    policy_uri: str | None = None
+    tos_uri: str | None = None
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    extra: Mapping[str, Any] = field(default_factory=dict)
+    """Client metadata that extensions declare, under their own names."""
+    version: int = 1
+    created_at: int = 0
+    updated_at: int = 0
+
+    @property
+    def is_public(self) -> bool:
+        """A client that cannot keep a secret (RFC 6749 §2.1)."""
+        return self.token_endpoint_auth_method == "none"
+
+
+class Subject(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A person with an account in the built-in user store. ``subject`` is the stable identifier, never reused."""
+
+    tenant: str
+    subject: str
+    username: str
+    username_key: str
+    """``username`` normalised (NFKC, case-folded): what uniqueness and log-in compare."""
+    password: str | None = None
+    """An argon2id PHC string, or None: this account cannot log in with a password."""
+    enabled: bool = True
+    roles: tuple[str, ...] = ()
+    claims: Mapping[str, Any] = field(default_factory=dict)
+    """Standard claims (OpenID Connect Core §5.1) and others, by name."""
+    password_changed_at: int = 0
+    version: int = 1
+    created_at: int = 0
+    updated_at: int = 0
+
+
+class Session(Struct, frozen=True, kw_only=True):
+    """A browser in which a subject is logged in. The cookie holds a random secret, the row its SHA-256."""
+
+    tenant: str
+    session_id: str
+    """Public identifier: the ``sid`` of ID tokens."""
+    digest: bytes
+    subject: str
+    auth_time: int
+    acr: str | None
+    amr: tuple[str, ...]
+    remembered: bool
+    user_agent: str
+    address: str
+    created_at: int
+    last_seen_at: int
+    expires_at: int
+    ended_at: int | None = None
+
+
+class ClaimRequest(Struct, frozen=True, omit_defaults=True):
+    """How one claim is asked for (OpenID Connect Core §5.5.1)."""
+
+    essential: bool = False
+    value: Any = None
+    values: tuple[Any, ...] = ()
+
+
+class ClaimsRequest(Struct, frozen=True, omit_defaults=True):
+    """The ``claims`` parameter, checked (OpenID Connect Core §5.5)."""
+
+    userinfo: Mapping[str, ClaimRequest | None] = field(default_factory=dict)
+    id_token: Mapping[str, ClaimRequest | None] = field(default_factory=dict)
+
+
+class AuthorizationRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """An authorization request after every rule has passed (RFC 6749 §4.1.1, OpenID Connect Core §3.1.2.1)."""
+
+    client_id: str
+    redirect_uri: str
+    redirect_uri_given: bool = True
+    response_type: str = "code"
+    response_mode: str = "query"
+    scope: tuple[str, ...] = ()
+    audience: tuple[str, ...] = ()
+    state: str | None = None
+    nonce: str | None = None
+    prompt: tuple[str, ...] = ()
+    max_age: int | None = None
+    login_hint: str | None = None
+    hinted_subject: str | None = None
+    """The subject of the ``id_token_hint``, verified."""
+    acr_values: tuple[str, ...] = ()
+    ui_locales: tuple[str, ...] = ()
+    display: str | None = None
+    claims: ClaimsRequest | None = None
+    code_challenge: str | None = None
+
+    @property
+    def is_openid(self) -> bool:
+        return "openid" in self.scope
+
+
+class Interaction(Struct, frozen=True, kw_only=True):
+    """An authorization request that waits for a person.
+
+    It belongs to the browser it began in (``browser_digest``: SHA-256 of that browser's cookie). The facts below are
+    set one by one as the person goes through the pages; ``protocol.interaction.next_step`` decides what comes next.
+    """
+
+    tenant: str
+    interaction_id: str
+    browser_digest: bytes
+    request: AuthorizationRequest
+    created_at: int
+    expires_at: int
+    session_id: str | None = None
+    """The session the person chose or made in this interaction."""
+    authenticated_at: int | None = None
+    """When the person last proved who they are *within* this interaction (``prompt=login``, ``max_age``)."""
+    account_selected: bool = False
+    granted_scope: tuple[str, ...] | None = None
+    denied: bool = False
+    completed_at: int | None = None
+    version: int = 1
+
+
+class Consent(Struct, frozen=True, kw_only=True):
+    """Remembered approval: these scopes, of this client, need not be asked again of this subject."""
+
+    tenant: str
+    subject: str
+    client_id: str
+    scope: tuple[str, ...]
+    audience: tuple[str, ...]
+    client_fingerprint: str
+    """Digest of the client's name and redirect URIs: when they change the person is asked anew."""
+    created_at: int
+    updated_at: int
+
+
+class Authorization(Struct, frozen=True, kw_only=True):
+    """The permission a subject gave a client, or one that a grant decided. Tokens are sealed; this is what is stored."""
+
+    tenant: str
+    authorization_id: str
+    client_id: str
+    grant_type: str
+    subject: str | None
+    scope: tuple[str, ...]
+    audience: tuple[str, ...]
+    created_at: int
+    expires_at: int
+    """Absolute end: no token that descends from this row outlives it."""
+    session_id: str | None = None
+    session_bound: bool = True
+    """Ends with the session; False once ``offline_access`` was granted (OpenID Connect Core §11)."""
+    auth_time: int | None = None
+    acr: str | None = None
+    amr: tuple[str, ...] = ()
+    nonce: str | None = None
+    claims: ClaimsRequest | None = None
+    redirect_uri: str | None = None
+    """As sent in the authorization request; None when it was left out there (RFC 6749 §4.1.3)."""
+    code_challenge: str | None = None
+    confirmation: Mapping[str, str] | None = None
+    """Sender constraint, ``cnf`` (RFC 7800)."""
+    code_digest: bytes | None = None
+    code_expires_at: int | None = None
+    code_redeemed_at: int | None = None
+    generation: int = 0
+    rotated_at: int | None = None
+    revoked_at: int | None = None
+
+
+class Revocation(Struct, frozen=True, kw_only=True):
+    """Refuses every token of ``kind``/``key`` issued at or before ``not_before``; dropped after ``keep_until``."""
+
+    tenant: str
+    kind: RevocationKind
+    key: str
+    not_before: int
+    keep_until: int
+
+
+class SigningKey(Struct, frozen=True, kw_only=True):
+    """A signing key. The private half is sealed under the ring with (tenant, kid) as associated data."""
+
+    tenant: str
+    kid: str
+    alg: str
+    state: KeyState
+    public_jwk: Mapping[str, Any]
+    sealed_private_key: bytes
+    created_at: int
+    activated_at: int | None = None
+    retired_at: int | None = None
+    remove_at: int | None = None
+    """When the last token it can have signed has expired: the JWKS serves it until then."""
+
+
+class Change(Struct, frozen=True, kw_only=True):
+    """One entry of the change feed: what near caches have to drop or reload."""
+
+    sequence: int
+    tenant: str
+    kind: Literal["client", "subject", "key", "tenant", "revocation"]
+    key: str
+    revocation: Revocation | None = None
+
+
+class Page(Struct, frozen=True):
+    """One page of a listing. ``cursor`` asks for the next one; None: this was the last."""
+
+    items: tuple[Any, ...]
+    cursor: str | None = None

@@ -1,0 +1,209 @@
+"""Requests and responses as values, and the one way parameters are read.
+
+``Parameters`` is strict where the standard library is lenient: invalid UTF-8, control characters and bad percent
+escapes are refused instead of repaired, so no two inputs collide (RFC 6749 Appendix B).
+"""
+# hot path: bench/ measures parse_parameters in every token request
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+from urllib.parse import unquote_to_bytes
+
+import msgspec
+from msgspec import Struct
+
+from grantway.errors import (
+    InsufficientScope,
+    InvalidRequest,
+    MethodNotAllowed,
+    OAuthError,
+    TemporarilyUnavailable,
+    TooManyRequests,
+)
+
+Headers = list[tuple[bytes, bytes]]
+
+FORM = b"application/x-www-form-urlencoded"
+JSON_TYPE = (b"content-type", b"application/json")
+NO_STORE = (b"cache-control", b"no-store")
+NO_SNIFF = (b"x-content-type-options", b"nosniff")
+NO_REFERRER = (b"referrer-policy", b"no-referrer")
+_HEX = frozenset(b"0123456789abcdefABCDEF")
+
+
+class Request(Struct, frozen=True, kw_only=True):
+    """One HTTP request as the protocol sees it. ``path`` is below the issuer; header names are in lower case."""
+
+    method: str
+    path: str
+    query: bytes = b""
+    headers: tuple[tuple[bytes, bytes], ...] | Headers = ()
+    body: bytes = b""
+    address: str = ""
+    """The client's address: the peer's, or what a trusted proxy reports."""
+
+    def header(self, name: bytes) -> bytes | None:
+        """The header's value, or None when it is absent.
+
+        Raises:
+            InvalidRequest: it came more than once.
+        """
+        found: bytes | None = None
+        for key, value in self.headers:
+            if key == name:
+                if found is not None:
+                    raise InvalidRequest(f"The {name.decode()} header was sent more than once.")
+                found = value
+        return found
+
+    def cookies(self) -> dict[str, str]:
+        """Cookies by name. A name that came twice is left out: somebody else may have planted one of them."""
+        cookies: dict[str, str] = {}
+        twice = set()
+        for key, value in self.headers:
+            if key != b"cookie":
+                continue
+            for part in value.decode("latin-1").split(";"):
+                name, separator, content = part.strip().partition("=")
+                if separator and name in cookies:
+                    twice.add(name)
+                cookies[name] = content
+        return {name: content for name, content in cookies.items() if name not in twice}
+
+
+class Response(Struct, kw_only=True):
+    """One HTTP answer. ``headers`` may still be added to on the way out."""
+
+    status: int = 200
+    headers: Headers
+    body: bytes = b""
+
+
+class Parameters(Struct, frozen=True):
+    """Decoded parameters. A parameter without a value counts as omitted (RFC 6749 §3.1)."""
+
+    values: dict[str, str]
+    repeated: dict[str, list[str]]
+    """All values of those names that came more than once."""
+
+    def get(self, name: str) -> str | None:
+        return self.values.get(name) or None
+
+    def has(self, name: str) -> bool:
+        """True even when the value is empty: for the few places where empty must not pass as absent."""
+        return name in self.values
+
+    def list(self, name: str) -> list[str]:
+        """Every value of a parameter that may be repeated (RFC 8707 §2)."""
+        if name in self.repeated:
+            return [value for value in self.repeated[name] if value]
+        return [self.values[name]] if self.values.get(name) else []
+
+    def check_unique(self, repeatable: frozenset[str] = frozenset()) -> None:
+        """Refuses repeated parameters (RFC 6749 §3.1 and §3.2).
+
+        Raises:
+            InvalidRequest: names the parameter.
+        """
+        if self.repeated:
+            for name in self.repeated:
+                if name not in repeatable:
+                    raise InvalidRequest(f"The parameter {name[:64]} was sent more than once.")
+
+
+def parse_parameters(raw: bytes, *, limit: int = 200) -> Parameters:
+    """Decodes ``application/x-www-form-urlencoded`` bytes.
+
+    Raises:
+        InvalidRequest: too many parameters, an invalid percent escape, bytes that are not UTF-8, or control characters.
+    """
+    values: dict[str, str] = {}
+    repeated: dict[str, list[str]] = {}
+    if not raw:
+        return Parameters(values, repeated)
+    pairs = raw.split(b"&")
+    if len(pairs) > limit:
+        raise InvalidRequest(f"More than {limit} parameters were sent.")
+    for pair in pairs:
+        if not pair:
+            continue
+        encoded_name, _, encoded_value = pair.partition(b"=")
+        name, value = _decode(encoded_name), _decode(encoded_value)
+        if name in values:
+            repeated.setdefault(name, [values[name]]).append(value)
+        else:
+            values[name] = value
+    return Parameters(values, repeated)
+
+
+def merge_parameters(first: Parameters, second: Parameters) -> Parameters:
+    """Both together; a name that is in each of them counts as repeated (a request split between query and body)."""
+    values = {**second.values, **first.values}
+    repeated = {name: [*first.list(name), *second.list(name)] for name in (*first.repeated, *second.repeated)}
+    for name in first.values.keys() & second.values.keys():
+        repeated[name] = [*first.list(name), *second.list(name)]
+    return Parameters(values, repeated)
+
+
+def _decode(encoded: bytes) -> str:
+    if b"%" in encoded:
+        encoded = encoded.replace(b"+", b" ")
+        if not _has_valid_escapes(encoded):
+            raise InvalidRequest("A parameter has an invalid percent escape.")
+        encoded = unquote_to_bytes(encoded)
+    elif b"+" in encoded:
+        encoded = encoded.replace(b"+", b" ")
+    try:
+        text = encoded.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise InvalidRequest("A parameter is not valid UTF-8.") from error
+    if not text.isprintable() and any(c < " " or c == "\x7f" for c in text):
+        raise InvalidRequest("A parameter contains control characters.")
+    return text
+
+
+def _has_valid_escapes(encoded: bytes) -> bool:
+    return all(len(rest) >= 2 and rest[0] in _HEX and rest[1] in _HEX for rest in encoded.split(b"%")[1:])
+
+
+def is_vschar(text: str) -> bool:
+    """RFC 6749 Appendix A: VSCHAR = %x20-7E."""
+    return text.isascii() and text.isprintable()
+
+
+_encoder = msgspec.json.Encoder()
+
+
+def build_json_response(content: Any, *, status: int = 200, headers: Iterable[tuple[bytes, bytes]] = ()) -> Response:
+    """A JSON answer that no cache keeps (RFC 6749 §5.1)."""
+    return Response(
+        status=status, headers=[JSON_TYPE, NO_STORE, NO_SNIFF, NO_REFERRER, *headers], body=_encoder.encode(content)
+    )
+
+
+def build_error_response(error: OAuthError, *, realm: str = "", scheme: bytes = b"Bearer") -> Response:
+    """The JSON form of an error (RFC 6749 §5.2), with the headers its status demands.
+
+    ``scheme``: the authentication scheme a 401 names: ``Basic`` where clients authenticate (RFC 6749 §5.2), ``Bearer``
+    where tokens are presented (RFC 6750 §3).
+    """
+    content: Mapping[str, str] = {"error": error.code, "error_description": error.description}
+    response = build_json_response(content, status=error.status)
+    if error.status in (401, 403) and (scheme == b"Bearer" or error.status == 401):
+        response.headers.append((b"www-authenticate", _build_challenge(error, realm, scheme)))
+    if isinstance(error, TemporarilyUnavailable | TooManyRequests):
+        response.headers.append((b"retry-after", str(error.retry_after).encode()))
+    if isinstance(error, MethodNotAllowed):
+        response.headers.append((b"allow", ", ".join(error.allowed).encode()))
+    return response
+
+
+def _build_challenge(error: OAuthError, realm: str, scheme: bytes) -> bytes:
+    if scheme != b"Bearer":
+        return scheme + f' realm="{realm}", charset="UTF-8"'.encode()
+    parts = [f'realm="{realm}"', f'error="{error.code}"', f'error_description="{error.description}"']
+    if isinstance(error, InsufficientScope):
+        parts.append(f'scope="{error.scope}"')
+    return b"Bearer " + ", ".join(parts).encode("ascii")

@@ -1,0 +1,182 @@
+"""Verbs for authorizations: redeeming, rotating and revoking all write the same row, so the database orders them.
+
+Rows are written in one order everywhere (subject, session, authorization, revocation, change), so that two verbs never
+wait for each other.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from grantway.errors import Conflict
+from grantway.model import FOREVER, Authorization, Consent, Interaction, Page, RefreshRotation
+from grantway.ports import RotationOutcome
+from grantway.storage.sql import statements as sql
+from grantway.storage.sql.cursors import build_cursor, build_page, parse_cursor
+from grantway.storage.sql.feed import revoke_forever
+from grantway.storage.sql.records import (
+    build_authorization_row,
+    build_document,
+    check_identifiers,
+    parse_authorization,
+    parse_consent,
+    parse_session,
+)
+from grantway.storage.sql.transaction import Abandon, Transaction
+
+
+def has_spent(changed: int) -> bool:
+    """Whether a conditional update spent what it names. Every single-use thing is decided here and nowhere else."""
+    return changed == 1
+
+
+async def insert_authorization(tx: Transaction, authorization: Authorization) -> None:
+    if not await tx.insert(sql.INSERT_AUTHORIZATION, **build_authorization_row(authorization)):
+        raise Conflict("The authorization or its code exists already.")
+
+
+async def grant_authorization(
+    tx: Transaction, authorization: Authorization, consent: Consent | None, interaction: Interaction | None
+) -> bool:
+    if await _has_ended(tx, authorization):
+        return False
+    if interaction is not None:
+        completed = msgspec.structs.replace(interaction, completed_at=authorization.created_at)
+        changed = await tx.execute(
+            sql.COMPLETE_INTERACTION,
+            tenant=interaction.tenant,
+            interaction_id=interaction.interaction_id,
+            completed_at=authorization.created_at,
+            document=build_document(completed),
+        )
+        if not has_spent(changed):
+            raise Abandon(False)
+    await insert_authorization(tx, authorization)
+    if consent is not None:
+        await _remember(tx, consent)
+    return True
+
+
+async def load_authorization(tx: Transaction, tenant: str, authorization_id: str) -> Authorization | None:
+    rows = await tx.fetch(sql.LOAD_AUTHORIZATION, tenant=tenant, authorization_id=authorization_id)
+    return parse_authorization(rows[0]) if rows else None
+
+
+async def load_authorization_by_code(tx: Transaction, tenant: str, code_digest: bytes) -> Authorization | None:
+    rows = await tx.fetch(sql.LOAD_AUTHORIZATION_BY_CODE, tenant=tenant, code_digest=code_digest)
+    return parse_authorization(rows[0]) if rows else None
+
+
+async def list_authorizations(
+    tx: Transaction,
+    tenant: str,
+    subject: str | None,
+    client_id: str | None,
+    cursor: str | None,
+    limit: int,
+    now: int,
+) -> Page:
+    created_at, authorization_id = FOREVER, sql.BEFORE_ALL
+    if cursor is not None:
+        created_at, authorization_id = parse_cursor(cursor, "authorizations", tenant, int, str)
+    filters = {name: value for name, value in (("subject", subject), ("client_id", client_id)) if value is not None}
+    rows = await tx.fetch(
+        sql.LIST_AUTHORIZATIONS[tuple(filters)],
+        tenant=tenant,
+        now=now,
+        created_at=created_at,
+        authorization_id=authorization_id,
+        limit=limit + 1,
+        **filters,
+    )
+
+    def cursor_of(last: Authorization) -> str:
+        return build_cursor("authorizations", tenant, last.created_at, last.authorization_id)
+
+    return build_page(rows, limit, parse_authorization, cursor_of)
+
+
+async def redeem_code(tx: Transaction, tenant: str, authorization_id: str, now: int) -> bool:
+    return has_spent(await tx.execute(sql.REDEEM_CODE, tenant=tenant, authorization_id=authorization_id, now=now))
+
+
+async def rotate_refresh(
+    tx: Transaction,
+    tenant: str,
+    authorization_id: str,
+    generation: int,
+    rotation: RefreshRotation,
+    grace_ms: int,
+    now: int,
+) -> RotationOutcome:
+    statement = sql.KEEP_REFRESH if rotation == "off" else sql.ROTATE_REFRESH
+    changed = await tx.execute(
+        statement, tenant=tenant, authorization_id=authorization_id, presented=generation, now=now
+    )
+    authorization = await load_authorization(tx, tenant, authorization_id)
+    if has_spent(changed):
+        return RotationOutcome("kept" if rotation == "off" else "rotated", authorization)
+    if authorization is None or authorization.revoked_at is not None or authorization.expires_at <= now:
+        return RotationOutcome("refused")
+    if authorization.generation <= generation:  # from the future: nothing Grantway gave out
+        return RotationOutcome("refused")
+    is_predecessor = authorization.generation == generation + 1
+    rotated_at = authorization.rotated_at
+    if rotation == "grace" and is_predecessor and rotated_at is not None and now - rotated_at <= grace_ms:
+        return RotationOutcome("graced", authorization)
+    return RotationOutcome("replayed", authorization)
+
+
+async def revoke_authorization(tx: Transaction, tenant: str, authorization_id: str, now: int, keep_until: int) -> bool:
+    key = {"tenant": tenant, "authorization_id": authorization_id}
+    if not await tx.execute(sql.REVOKE_AUTHORIZATION, now=now, **key) and not await tx.fetch(
+        sql.LOAD_AUTHORIZATION, **key
+    ):
+        return False
+    await revoke_forever(tx, tenant, "authorization", authorization_id, keep_until)
+    return True
+
+
+async def revoke_authorizations(
+    tx: Transaction, tenant: str, subject: str | None, client_id: str | None, now: int, keep_until: int
+) -> int:
+    filters = {name: value for name, value in (("subject", subject), ("client_id", client_id)) if value is not None}
+    if not filters:
+        raise ValueError("revoke_authorizations needs a subject or a client_id")
+    live = await tx.fetch(sql.FIND_LIVE_AUTHORIZATIONS[tuple(filters)], tenant=tenant, now=now, **filters)
+    await tx.execute(sql.REVOKE_AUTHORIZATIONS[tuple(filters)], tenant=tenant, now=now, **filters)
+    for (authorization_id,) in live:
+        await revoke_forever(tx, tenant, "authorization", authorization_id, keep_until)
+    if len(filters) == 2:
+        await tx.execute(sql.DELETE_CONSENT, tenant=tenant, **filters)
+    return len(live)
+
+
+async def _has_ended(tx: Transaction, authorization: Authorization) -> bool:
+    """Whether the session it was granted in is over. The row is locked first, so a log-out comes before or after."""
+    if authorization.session_id is None:
+        return False
+    key = {"tenant": authorization.tenant, "session_id": authorization.session_id}
+    if not await tx.execute(sql.LOCK_SESSION, **key):
+        return False
+    rows = await tx.fetch(sql.LOAD_SESSION, **key)
+    return any(parse_session(row).ended_at is not None for row in rows)
+
+
+async def _remember(tx: Transaction, consent: Consent) -> None:
+    """Adds the scopes to those remembered, unless those were given to a client that looked different."""
+    check_identifiers(tenant=consent.tenant, subject=consent.subject, client_id=consent.client_id)
+    key = {"tenant": consent.tenant, "subject": consent.subject, "client_id": consent.client_id}
+    rows = await tx.fetch(sql.LOAD_CONSENT, **key)
+    if rows:
+        stored = parse_consent(rows[0])
+        if stored.client_fingerprint == consent.client_fingerprint:
+            consent = msgspec.structs.replace(
+                consent,
+                scope=tuple(dict.fromkeys((*stored.scope, *consent.scope))),
+                audience=tuple(dict.fromkeys((*stored.audience, *consent.audience))),
+                created_at=stored.created_at,
+            )
+        await tx.execute(sql.UPDATE_CONSENT, document=build_document(consent), **key)
+    elif not await tx.insert(sql.INSERT_CONSENT, document=build_document(consent), **key):
+        raise Conflict("The consent was changed by someone else.")

@@ -1,0 +1,53 @@
+"""Verbs for what is used once, what is counted, and what has expired."""
+
+from __future__ import annotations
+
+from grantway.storage.sql import statements as sql
+from grantway.storage.sql.records import build_digest, check_identifiers
+from grantway.storage.sql.transaction import Transaction
+
+FEED_KEEP_MS = 3_600_000
+"""How long the change feed is kept. A worker that was away for longer reads everything anew."""
+
+
+async def use_once(
+    tx: Transaction, tenant: str, purpose: str, owner: str, value: bytes, expires_at: int, now: int
+) -> bool:
+    check_identifiers(tenant=tenant)
+    key = {"tenant": tenant, "digest": build_digest(purpose, owner, value)}
+    if await tx.insert(sql.INSERT_SINGLE_USE, expires_at=expires_at, **key):
+        return True
+    return await tx.execute(sql.RENEW_SINGLE_USE, expires_at=expires_at, now=now, **key) == 1
+
+
+async def count_attempt(tx: Transaction, tenant: str, kind: str, key: str, now: int, window_ms: int) -> int:
+    """The window begins with the first attempt; the first one after its end begins the next."""
+    check_identifiers(tenant=tenant)
+    row = {"tenant": tenant, "digest": build_digest(kind, key)}
+    window = {"now": now, "over_at": now - window_ms, "ends_at": now + window_ms}
+    if not await tx.execute(sql.COUNT_ATTEMPT, **row, **window):
+        if await tx.insert(sql.INSERT_ATTEMPT, attempts=1, expires_at=now + window_ms, started_at=now, **row):
+            return 1
+        await tx.execute(sql.COUNT_ATTEMPT, **row, **window)
+    rows = await tx.fetch(sql.LOAD_ATTEMPTS, **row)
+    return int(rows[0][0]) if rows else 1
+
+
+async def forgive_attempts(tx: Transaction, tenant: str, kind: str, key: str) -> None:
+    await tx.execute(sql.DELETE_ATTEMPTS, tenant=tenant, digest=build_digest(kind, key))
+
+
+async def clean_table(tx: Transaction, table: str, now: int, limit: int) -> int:
+    """Deletes up to ``limit`` rows of ``table`` whose end has come. Returns how many.
+
+    An authorization stays until its absolute end, redeemed, rotated, revoked or not: until then a replay must be seen.
+    """
+    cleaning = sql.CLEANINGS[table]
+    until = now - FEED_KEEP_MS if table == "change" else now
+    deleted = 0
+    for row in await tx.fetch(cleaning.find, now=until, limit=limit):
+        values = dict(zip(cleaning.columns, row, strict=True))
+        deleted += await tx.execute(cleaning.delete, now=until, **values)
+        if table == "signing_key":
+            await tx.append_change(values["tenant"], "key", values["kid"])
+    return deleted

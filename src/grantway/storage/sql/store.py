@@ -1,0 +1,272 @@
+"""The SQL store: ``ports.Store`` over a driver. Each method hands one verb to it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from grantway.model import (
+    Authorization,
+    Change,
+    Client,
+    Consent,
+    Interaction,
+    KeyState,
+    Page,
+    RefreshRotation,
+    Revocation,
+    Session,
+    SigningKey,
+    Subject,
+    Tenant,
+)
+from grantway.ports import Clock, RotationOutcome
+from grantway.storage.sql import authorizations, clients, counters, feed, keys, sessions, statements, subjects
+from grantway.storage.sql.transaction import Driver, Transaction
+
+CHANGES_AT_ONCE = 1000
+
+
+class SqlStore:
+    """See ``ports.Store`` for what each method promises."""
+
+    def __init__(self, driver: Driver, clock: Clock) -> None:
+        self._driver = driver
+        self._clock = clock
+        self._read = driver.read
+        self._write = driver.write
+
+    async def start(self) -> None:
+        await self._driver.start()
+
+    async def stop(self) -> None:
+        await self._driver.stop()
+
+    async def ping(self) -> None:
+        await self._read(_ping)
+
+    # -- tenants, clients, subjects -----------------------------------------------------------------------------------
+
+    async def load_tenant(self, tenant: str) -> Tenant | None:
+        return await self._read(lambda tx: clients.load_tenant(tx, tenant))
+
+    async def list_tenants(self, *, cursor: str | None = None, limit: int = 100) -> Page:
+        return await self._read(lambda tx: clients.list_tenants(tx, cursor, limit))
+
+    async def insert_tenant(self, tenant: Tenant) -> None:
+        await self._write(lambda tx: clients.insert_tenant(tx, tenant))
+
+    async def update_tenant(self, tenant: Tenant) -> None:
+        await self._write(lambda tx: clients.update_tenant(tx, tenant))
+
+    async def load_client(self, tenant: str, client_id: str) -> Client | None:
+        return await self._read(lambda tx: clients.load_client(tx, tenant, client_id))
+
+    async def list_clients(
+        self,
+        tenant: str,
+        *,
+        cursor: str | None = None,
+        limit: int = 100,
+        client_name: str | None = None,
+        owner: str | None = None,
+    ) -> Page:
+        return await self._read(lambda tx: clients.list_clients(tx, tenant, cursor, limit, client_name, owner))
+
+    async def insert_client(self, client: Client) -> None:
+        await self._write(lambda tx: clients.insert_client(tx, client))
+
+    async def update_client(self, client: Client, *, revocation: Revocation | None = None) -> Client:
+        return await self._write(lambda tx: clients.update_client(tx, client, revocation))
+
+    async def delete_client(self, tenant: str, client_id: str, *, revocation: Revocation) -> None:
+        now = self._clock.now()
+        await self._write(lambda tx: clients.delete_client(tx, tenant, client_id, revocation, now))
+
+    async def has_origin(self, tenant: str, origin: str) -> bool:
+        return await self._read(lambda tx: clients.has_origin(tx, tenant, origin))
+
+    async def load_subject(self, tenant: str, subject: str) -> Subject | None:
+        return await self._read(lambda tx: subjects.load_subject(tx, tenant, subject))
+
+    async def load_subject_by_username(self, tenant: str, username_key: str) -> Subject | None:
+        return await self._read(lambda tx: subjects.load_subject_by_username(tx, tenant, username_key))
+
+    async def list_subjects(
+        self, tenant: str, *, cursor: str | None = None, limit: int = 100, prefix: str | None = None
+    ) -> Page:
+        return await self._read(lambda tx: subjects.list_subjects(tx, tenant, cursor, limit, prefix))
+
+    async def insert_subject(self, subject: Subject) -> None:
+        await self._write(lambda tx: subjects.insert_subject(tx, subject))
+
+    async def update_subject(self, subject: Subject, *, revocation: Revocation | None = None) -> Subject:
+        now = self._clock.now()
+        return await self._write(lambda tx: subjects.update_subject(tx, subject, revocation, now))
+
+    async def delete_subject(self, tenant: str, subject: str, *, revocation: Revocation) -> None:
+        now = self._clock.now()
+        await self._write(lambda tx: subjects.delete_subject(tx, tenant, subject, revocation, now))
+
+    # -- authorizations -----------------------------------------------------------------------------------------------
+
+    async def insert_authorization(self, authorization: Authorization) -> None:
+        await self._write(lambda tx: authorizations.insert_authorization(tx, authorization))
+
+    async def grant_authorization(
+        self, authorization: Authorization, *, consent: Consent | None, interaction: Interaction | None
+    ) -> bool:
+        return await self._write(lambda tx: authorizations.grant_authorization(tx, authorization, consent, interaction))
+
+    async def load_authorization(self, tenant: str, authorization_id: str) -> Authorization | None:
+        return await self._read(lambda tx: authorizations.load_authorization(tx, tenant, authorization_id))
+
+    async def load_authorization_by_code(self, tenant: str, code_digest: bytes) -> Authorization | None:
+        return await self._read(lambda tx: authorizations.load_authorization_by_code(tx, tenant, code_digest))
+
+    async def list_authorizations(
+        self,
+        tenant: str,
+        *,
+        subject: str | None = None,
+        client_id: str | None = None,
+        cursor: str | None = None,
+        limit: int = 100,
+    ) -> Page:
+        now = self._clock.now()
+        return await self._read(
+            lambda tx: authorizations.list_authorizations(tx, tenant, subject, client_id, cursor, limit, now)
+        )
+
+    async def redeem_code(self, tenant: str, authorization_id: str, now: int) -> bool:
+        return await self._write(lambda tx: authorizations.redeem_code(tx, tenant, authorization_id, now))
+
+    async def rotate_refresh(
+        self, tenant: str, authorization_id: str, generation: int, *, rotation: RefreshRotation, grace_ms: int, now: int
+    ) -> RotationOutcome:
+        return await self._write(
+            lambda tx: authorizations.rotate_refresh(tx, tenant, authorization_id, generation, rotation, grace_ms, now)
+        )
+
+    async def revoke_authorization(self, tenant: str, authorization_id: str, *, now: int, keep_until: int) -> bool:
+        return await self._write(
+            lambda tx: authorizations.revoke_authorization(tx, tenant, authorization_id, now, keep_until)
+        )
+
+    async def revoke_authorizations(
+        self, tenant: str, *, now: int, keep_until: int, subject: str | None = None, client_id: str | None = None
+    ) -> int:
+        return await self._write(
+            lambda tx: authorizations.revoke_authorizations(tx, tenant, subject, client_id, now, keep_until)
+        )
+
+    # -- sessions, consents, interactions -----------------------------------------------------------------------------
+
+    async def insert_session(self, session: Session, *, replaces: str | None = None) -> None:
+        await self._write(lambda tx: sessions.insert_session(tx, session, replaces))
+
+    async def load_session_by_digest(self, tenant: str, digest: bytes) -> Session | None:
+        return await self._read(lambda tx: sessions.load_session_by_digest(tx, tenant, digest))
+
+    async def load_session(self, tenant: str, session_id: str) -> Session | None:
+        return await self._read(lambda tx: sessions.load_session(tx, tenant, session_id))
+
+    async def touch_session(self, tenant: str, session_id: str, *, last_seen_at: int) -> None:
+        await self._write(lambda tx: sessions.touch_session(tx, tenant, session_id, last_seen_at))
+
+    async def list_sessions(self, tenant: str, subject: str, *, now: int) -> tuple[Session, ...]:
+        return await self._read(lambda tx: sessions.list_sessions(tx, tenant, subject, now))
+
+    async def end_session(self, tenant: str, session_id: str, *, now: int, keep_until: int) -> bool:
+        return await self._write(lambda tx: sessions.end_session(tx, tenant, session_id, now, keep_until))
+
+    async def end_sessions(
+        self, tenant: str, subject: str, *, now: int, keep_until: int, keep: str | None = None
+    ) -> int:
+        return await self._write(lambda tx: sessions.end_sessions(tx, tenant, subject, now, keep_until, keep))
+
+    async def load_consent(self, tenant: str, subject: str, client_id: str) -> Consent | None:
+        return await self._read(lambda tx: sessions.load_consent(tx, tenant, subject, client_id))
+
+    async def list_consents(self, tenant: str, subject: str) -> tuple[Consent, ...]:
+        return await self._read(lambda tx: sessions.list_consents(tx, tenant, subject))
+
+    async def insert_interaction(self, interaction: Interaction) -> None:
+        await self._write(lambda tx: sessions.insert_interaction(tx, interaction))
+
+    async def load_interaction(self, tenant: str, interaction_id: str) -> Interaction | None:
+        return await self._read(lambda tx: sessions.load_interaction(tx, tenant, interaction_id))
+
+    async def update_interaction(self, interaction: Interaction) -> bool:
+        return await self._write(lambda tx: sessions.update_interaction(tx, interaction))
+
+    # -- keys, revocations, single use --------------------------------------------------------------------------------
+
+    async def list_keys(self, tenant: str) -> tuple[SigningKey, ...]:
+        return await self._read(lambda tx: keys.list_keys(tx, tenant))
+
+    async def insert_key(self, key: SigningKey, *, unless_state: bool = False) -> bool:
+        return await self._write(lambda tx: keys.insert_key(tx, key, unless_state))
+
+    async def update_keys(
+        self, tenant: str, states: Mapping[str, tuple[KeyState, KeyState]], *, now: int, remove_at: int | None
+    ) -> bool:
+        return await self._write(lambda tx: keys.update_keys(tx, tenant, states, now, remove_at))
+
+    async def delete_key(self, tenant: str, kid: str) -> bool:
+        return await self._write(lambda tx: keys.delete_key(tx, tenant, kid))
+
+    async def replace_sealed_key(self, tenant: str, kid: str, old: bytes, new: bytes) -> bool:
+        return await self._write(lambda tx: keys.replace_sealed_key(tx, tenant, kid, old, new))
+
+    async def insert_revocation(self, revocation: Revocation) -> None:
+        await self._write(lambda tx: feed.put_revocation(tx, revocation))
+
+    async def find_revocations(self, tenant: str, keys: Sequence[tuple[str, str]]) -> tuple[Revocation, ...]:
+        return await self._read(lambda tx: feed.find_revocations(tx, tenant, keys))
+
+    async def use_once(self, tenant: str, purpose: str, owner: str, value: bytes, *, expires_at: int) -> bool:
+        now = self._clock.now()
+        return await self._write(lambda tx: counters.use_once(tx, tenant, purpose, owner, value, expires_at, now))
+
+    async def count_attempt(self, tenant: str, kind: str, key: str, *, now: int, window_ms: int) -> int:
+        return await self._write(lambda tx: counters.count_attempt(tx, tenant, kind, key, now, window_ms))
+
+    async def forgive_attempts(self, tenant: str, kind: str, key: str) -> None:
+        await self._write(lambda tx: counters.forgive_attempts(tx, tenant, kind, key))
+
+    async def clean(self, *, now: int, limit: int = 1000) -> int:
+        deleted = 0
+        for table in statements.CLEANINGS:  # a short transaction each
+            deleted += await self._clean_table(table, now, limit)
+        return deleted
+
+    async def _clean_table(self, table: str, now: int, limit: int) -> int:
+        return await self._write(lambda tx: counters.clean_table(tx, table, now, limit))
+
+    # -- change feed --------------------------------------------------------------------------------------------------
+
+    @property
+    def feed_overlap_ms(self) -> int:
+        return self._driver.feed_overlap_ms
+
+    def on_change(self, callback: Callable[[Sequence[Change]], None]) -> Callable[[], None]:
+        return self._driver.on_change(callback)
+
+    async def has_moved(self) -> bool:
+        return await self._driver.has_moved()
+
+    async def last_change(self, *, created_before: int | None = None) -> int:
+        return await self._read(lambda tx: feed.last_change(tx, created_before))
+
+    async def load_changes(self, after: int, *, limit: int = CHANGES_AT_ONCE) -> tuple[Change, ...]:
+        return await self._read(lambda tx: feed.load_changes(tx, after, limit))
+
+    async def load_revocations(self, now: int) -> tuple[Revocation, ...]:
+        return await self._read(lambda tx: feed.load_revocations(tx, now))
+
+    def statement_counts(self) -> dict[str, int]:
+        return self._driver.statement_counts()
+
+
+async def _ping(tx: Transaction) -> None:
+    await tx.fetch(statements.PING)

@@ -1,0 +1,194 @@
+"""The ASGI lane: from a scope to ``server.handle`` and back, with no framework in between.
+
+It also holds what a request may cost before anybody looks at it: the size of a body, the time it may take to arrive.
+Whatever is not a path of the protocol is a static file or a 404.
+"""
+# hot path: bench/ every row
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import time
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+import structlog
+
+from grantway.errors import InvalidRequest, OAuthError, PayloadTooLarge
+from grantway.model import DEFAULT_TENANT
+from grantway.protocol.message import Request, Response, build_error_response
+from grantway.server import AuthorizationServer
+from grantway.web.static_files import build_static
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+_WELL_KNOWN = "/.well-known/oauth-authorization-server"
+log = structlog.get_logger("grantway.access")
+
+
+class PublicApplication:
+    """The public listener as an ASGI application; may be mounted below a path of another one.
+
+    It starts and stops the server with the ASGI lifespan when it runs alone; ``manages_lifespan=False`` leaves that to
+    whoever embeds it.
+    """
+
+    def __init__(self, server: AuthorizationServer, *, manages_lifespan: bool = True) -> None:
+        self._server, self._manages_lifespan = server, manages_lifespan
+        serve = server.runtime.settings.serve
+        self._max_body, self._body_timeout, self._access_log = (
+            serve.max_body_bytes,
+            serve.body_timeout,
+            serve.access_log,
+        )
+        self._proxies = [ipaddress.ip_network(proxy, strict=False) for proxy in serve.trusted_proxies]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            began = time.perf_counter() if self._access_log else 0.0
+            response = await self._answer(scope, receive)
+            await send({"type": "http.response.start", "status": response.status, "headers": _finish(response)})
+            await send({"type": "http.response.body", "body": response.body})
+            if self._access_log:
+                _log_access(scope, response, time.perf_counter() - began)
+        elif scope["type"] == "lifespan":
+            await self._live(receive, send)
+        else:
+            await send({"type": "websocket.close", "code": 1008})
+
+    async def _answer(self, scope: Scope, receive: Receive) -> Response:
+        path: str = scope["path"]
+        root: str = scope.get("root_path", "")
+        if root and path.startswith(root):
+            path = path[len(root) :]
+        tenant, path, base = _route(path)
+        try:
+            body = b"" if scope["method"] in ("GET", "HEAD", "OPTIONS") else await self._read_body(scope, receive)
+        except OAuthError as error:
+            response = build_error_response(error)
+            response.headers.append((b"connection", b"close"))  # the rest of the body is not read
+            return response
+        request = Request(
+            method=scope["method"],
+            path=path,
+            query=scope["query_string"],
+            headers=scope["headers"],
+            body=body,
+            address=self._find_address(scope),
+        )
+        if path.startswith("/static/") and request.method in ("GET", "HEAD"):
+            static = build_static(path[len("/static/") :], request)
+            if static is not None:
+                return static
+        return await self._server.handle(request, tenant, root + base)
+
+    async def _read_body(self, scope: Scope, receive: Receive) -> bytes:
+        """The whole body, within its size and its deadline.
+
+        Raises:
+            PayloadTooLarge: before it is all read. InvalidRequest: it came too slowly, or the client left.
+        """
+        for name, value in scope["headers"]:
+            if name == b"content-length" and (not value.isdigit() or int(value) > self._max_body):
+                raise PayloadTooLarge()
+            if name == b"content-encoding" and value != b"identity":
+                raise InvalidRequest("Compressed request bodies are not accepted.")
+        try:
+            async with asyncio.timeout(self._body_timeout):
+                return await self._collect(receive)
+        except TimeoutError as error:
+            raise InvalidRequest("The request body came too slowly.") from error
+
+    async def _collect(self, receive: Receive) -> bytes:
+        body: bytes = b""
+        while True:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                raise InvalidRequest("The client left before the body was complete.")
+            body += message.get("body", b"")
+            if len(body) > self._max_body:
+                raise PayloadTooLarge()
+            if not message.get("more_body", False):
+                return body
+
+    def _find_address(self, scope: Scope) -> str:
+        """The client's address: the peer's, unless the peer is a listed proxy that names another.
+
+        X-Forwarded-For is read from the right, past listed proxies only; what is not an IP literal ends the search, so
+        nobody else's header can choose the address that guesses are counted by.
+        """
+        peer: str = scope["client"][0] if scope.get("client") else ""
+        if not self._proxies or not self._is_proxy(peer):
+            return peer
+        hops = [
+            hop.strip()
+            for name, value in scope["headers"]
+            if name == b"x-forwarded-for"
+            for hop in value.decode("latin-1").split(",")
+        ]
+        address = peer
+        for hop in reversed(hops):
+            try:
+                address = str(ipaddress.ip_address(hop))
+            except ValueError:
+                return address
+            if not self._is_proxy(address):
+                return address
+        return address
+
+    def _is_proxy(self, address: str) -> bool:
+        try:
+            parsed = ipaddress.ip_address(address)
+        except ValueError:
+            return False
+        return any(parsed in network for network in self._proxies)
+
+    async def _live(self, receive: Receive, send: Send) -> None:
+        while True:
+            message = await receive()
+            if message["type"] == "lifespan.startup":
+                try:
+                    if self._manages_lifespan:
+                        await self._server.start()
+                except Exception as error:
+                    await send({"type": "lifespan.startup.failed", "message": str(error)})
+                    return
+                await send({"type": "lifespan.startup.complete"})
+            elif message["type"] == "lifespan.shutdown":
+                if self._manages_lifespan:
+                    await self._server.stop()
+                await send({"type": "lifespan.shutdown.complete"})
+                return
+
+
+def _route(path: str) -> tuple[str, str, str]:
+    """(tenant, path below its issuer, base). RFC 8414 §3.1 puts the issuer's path *behind* the well-known one."""
+    if path.startswith("/t/"):
+        tenant, separator, rest = path[3:].partition("/")
+        return tenant, separator + rest, f"/t/{tenant}"
+    if path.startswith(_WELL_KNOWN + "/t/"):
+        tenant = path[len(_WELL_KNOWN) + 3 :]
+        return tenant, _WELL_KNOWN, f"/t/{tenant}"
+    return DEFAULT_TENANT, path, ""
+
+
+def _finish(response: Response) -> list[tuple[bytes, bytes]]:
+    headers = response.headers
+    if response.status not in (204, 304):
+        headers.append((b"content-length", b"%d" % len(response.body)))
+    return headers
+
+
+def _log_access(scope: Scope, response: Response, seconds: float) -> None:
+    """One line a request; never the query, which may hold codes and hints."""
+    log.info(
+        "request",
+        method=scope["method"],
+        path=scope["path"],
+        status=response.status,
+        bytes=len(response.body),
+        ms=round(seconds * 1000, 2),
+    )
