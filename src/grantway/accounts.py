@@ -81,7 +81,5 @@ async def change_password(
     """
     runtime.passwords.check_policy(password, person.username)
     now = runtime.clock.now()
-    changed = replace(
-        person, password=await runtime.passwords.hash(password), password_changed_at=now, updated_at=now
-    )
+    changed = replace(person, password=await runtime.passwords.hash(password), password_changed_at=now, updated_at=now)
     return await runtime.store.update_subject(changed, revocation=revocation)

@@ -1,8 +1,8 @@
 """Every option, once: from one line come its type, default, bounds, text, environment name, CLI help and docs page.
 
 Sources, later ones win: defaults < TOML file < environment (``GRANTWAY_TOKENS__ACCESS_TOKEN_TTL``) < keyword arguments
-(which is where the flags of the command line arrive). A secret may come from a file: ``GRANTWAY_SECRETS__SEALING_FILE``.
-An unknown name is an error with a suggestion, and a secret prints as ``***``.
+(which is where the flags of the command line arrive). A secret may come from a file:
+``GRANTWAY_SECRETS__SEALING_FILE``. An unknown name is an error with a suggestion, and a secret prints as ``***``.
 """
 
 from __future__ import annotations
@@ -111,8 +111,8 @@ class TokenSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     max_token_ttl: Annotated[
         Seconds,
         Meta(
-            description="Ceiling of every access and ID token's lifetime, seconds: revocations and retired keys are kept "
-            "this long."
+            description="Ceiling of every access and ID token's lifetime, seconds: revocations and retired keys are "
+            "kept this long."
         ),
     ] = 86400
     access_token_signed_response_alg: Annotated[

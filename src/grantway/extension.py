@@ -66,8 +66,8 @@ class Decision(Struct, frozen=True, kw_only=True):
 class Grant(Extension):
     """One ``grant_type`` of the token endpoint.
 
-    It only decides. ``resolve`` reads and checks what is its own; the pipeline then runs the one gate for all grants and
-    narrows the scope; only then ``spend`` makes the conditional write that spends a code or a refresh token.
+    It only decides. ``resolve`` reads and checks what is its own; the pipeline then runs the one gate for all grants
+    and narrows the scope; only then ``spend`` makes the conditional write that spends a code or a refresh token.
     """
 
     requires_confidential_client: ClassVar[bool] = False
@@ -86,24 +86,31 @@ class Grant(Extension):
         return decision
 
 
+class Credential(Struct, frozen=True):
+    """What a client presents: who it claims to be, and the secret or assertion that is to prove it."""
+
+    client_id: str
+    proof: str = ""
+
+
 class ClientAuthentication(Extension):
     """One family of ``token_endpoint_auth_method``. ``methods`` names those it serves."""
 
     methods: ClassVar[tuple[str, ...]]
 
     @abstractmethod
-    def is_presented(self, request: Request, parameters: Parameters) -> bool:
-        """Whether the request carries this kind of credential."""
+    def parse_credential(self, request: Request, parameters: Parameters) -> Credential | None:
+        """The credential of this kind that the request carries; None: it carries none.
+
+        Raises:
+            InvalidClient, InvalidRequest: it carries one, but a malformed one.
+        """
 
     @abstractmethod
-    def parse_client_id(self, request: Request, parameters: Parameters) -> str:
-        """The client the credential claims. Raises ``InvalidClient`` or ``InvalidRequest``."""
-
-    @abstractmethod
-    async def authenticate(self, call: Call, client: Client, parameters: Parameters) -> str | None:
+    async def authenticate(self, call: Call, client: Client, credential: Credential) -> str | None:
         """The method by which the client proved itself, or None: the credential is wrong."""
 
-    async def reject(self, call: Call, parameters: Parameters) -> None:
+    async def reject(self, call: Call, credential: Credential) -> None:
         """Spends as much work on an unknown client as on a wrong secret (OWASP ASVS 5.0 6.3.8)."""
 
 

@@ -18,7 +18,7 @@ from grantway.errors import (
     TooManyRequests,
     UnauthorizedClient,
 )
-from grantway.extension import Call, ClientAuthentication, Decision, Runtime
+from grantway.extension import Call, ClientAuthentication, Credential, Decision, Runtime
 from grantway.model import Client
 from grantway.protocol.message import Parameters
 from grantway.protocol.scope import intersect_scope, narrow_scope, parse_scope
@@ -34,16 +34,16 @@ async def authenticate_client(call: Call, parameters: Parameters) -> Client:
         InvalidRequest: two methods at once (RFC 6749 §2.3.1). InvalidClient: anything else that is wrong.
         TooManyRequests: this client has failed too often from this address.
     """
-    method = _find_method(call, parameters)
-    client_id = method.parse_client_id(call.request, parameters)
+    method, credential = _find_credential(call, parameters)
+    client_id = credential.client_id
     if len(client_id) > 255:
         raise InvalidClient(detail="client_id longer than any")
     client = await call.runtime.grid.client(call.tenant.tenant, client_id)
     if client is None or not client.enabled:
-        await method.reject(call, parameters)
+        await method.reject(call, credential)
         await _count_failure(call, client_id)
         raise InvalidClient(detail="unknown or disabled client")
-    proved = await method.authenticate(call, client, parameters)
+    proved = await method.authenticate(call, client, credential)
     if proved is None or proved != client.token_endpoint_auth_method:
         await _count_failure(call, client_id)
         raise InvalidClient(detail=f"wrong credentials, or {proved} instead of {client.token_endpoint_auth_method}")
@@ -51,17 +51,18 @@ async def authenticate_client(call: Call, parameters: Parameters) -> Client:
     return client
 
 
-def _find_method(call: Call, parameters: Parameters) -> ClientAuthentication:
-    presented = [
-        method
-        for method in call.runtime.extensions.client_authentications
-        if method.is_presented(call.request, parameters)
-    ]
-    if len(presented) > 1:
-        raise InvalidRequest("More than one client authentication method was used.")
-    if not presented:
+def _find_credential(call: Call, parameters: Parameters) -> tuple[ClientAuthentication, Credential]:
+    found: tuple[ClientAuthentication, Credential] | None = None
+    for method in call.runtime.extensions.client_authentications:
+        credential = method.parse_credential(call.request, parameters)
+        if credential is None:
+            continue
+        if found is not None:
+            raise InvalidRequest("More than one client authentication method was used.")
+        found = method, credential
+    if found is None:
         raise InvalidClient("Client authentication is missing.")
-    return presented[0]
+    return found
 
 
 async def _count_failure(call: Call, client_id: str) -> None:
@@ -100,7 +101,7 @@ async def check_issuance(call: Call, decision: Decision) -> Decision:
             session = await runtime.store.load_session(tenant, authorization.session_id)
             if session is None or session.ended_at is not None or session.expires_at <= call.now:
                 raise InvalidGrant(detail="session has ended")
-    scope = intersect_scope(decision.scope, client.scope)
+    scope = decision.scope if decision.scope is client.scope else intersect_scope(decision.scope, client.scope)
     if decision.scope and not scope:
         raise InvalidScope(detail="the client has lost every scope that was granted")
     if any(audience not in client.audience for audience in decision.audience):
@@ -109,7 +110,7 @@ async def check_issuance(call: Call, decision: Decision) -> Decision:
 
 
 def narrow_decision(decision: Decision, parameters: Parameters) -> Decision:
-    """Applies the ``scope`` and ``resource``/``audience`` parameters: they can only narrow (RFC 6749 §6, RFC 8707 §2.2).
+    """Applies ``scope``, ``resource`` and ``audience``: they can only narrow (RFC 6749 §6, RFC 8707 §2.2).
 
     Raises:
         InvalidScope, InvalidTarget: more was asked for than may be granted.
@@ -121,13 +122,15 @@ def narrow_decision(decision: Decision, parameters: Parameters) -> Decision:
         if any(target not in audience for target in requested):
             raise InvalidTarget()
         audience = requested
-    return decision if (scope, audience) == (decision.scope, decision.audience) else replace(
-        decision, scope=scope, audience=audience
+    return (
+        decision
+        if (scope, audience) == (decision.scope, decision.audience)
+        else replace(decision, scope=scope, audience=audience)
     )
 
 
 def read_audience(parameters: Parameters) -> tuple[str, ...]:
-    """The targets asked for: ``resource`` (RFC 8707) and ``audience``, each repeatable, ``audience`` space-separated."""
+    """The targets asked for: ``resource`` (RFC 8707) and ``audience`` (names, separated by spaces)."""
     if "resource" not in parameters.values and "audience" not in parameters.values:
         return ()
     spaced = [target for value in parameters.list("audience") for target in value.split(" ") if target]

@@ -227,8 +227,11 @@ class Keys:
         """Compares in constant time, under every secret of the ring."""
         if not digest.startswith("keyed:"):
             return False
-        expected, given = bytes.fromhex(digest[6:]), secret.encode()
-        return any(hmac.compare_digest(_digest(given, key), expected) for key in self._secret_keys)
+        expected, given = digest[6:], secret.encode()
+        is_correct = False
+        for key in self._secret_keys:  # all of them: the time must not tell which secret of the ring it was
+            is_correct |= hmac.compare_digest(_digest(given, key).hex(), expected)
+        return is_correct
 
     def build_tag(self, purpose: bytes, parts: Sequence[bytes]) -> bytes:
         """A 32-byte tag over ``parts`` that only this ring can make (CSRF tokens, cursors)."""

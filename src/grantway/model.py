@@ -227,7 +227,7 @@ class Consent(Struct, frozen=True, kw_only=True):
 
 
 class Authorization(Struct, frozen=True, kw_only=True):
-    """The permission a subject gave a client, or one that a grant decided. Tokens are sealed; this is what is stored."""
+    """The permission a subject gave a client, or one a grant decided. Tokens are sealed; this is what is stored."""
 
     tenant: str
     authorization_id: str

@@ -172,7 +172,8 @@ class Store(Protocol):
         """Writes what a finished authorization request leaves, in one transaction: the authorization, the remembered
         ``consent`` (merged with the scopes already there), and ``interaction`` marked completed.
 
-        Returns False, and writes nothing, when the interaction was completed before (P3: at most one code).
+        Returns False, and writes nothing, when the interaction was completed before (P3: at most one code), or the
+        session it was granted in has ended.
         """
 
     async def load_authorization(self, tenant: str, authorization_id: str) -> Authorization | None: ...

@@ -1,7 +1,7 @@
 """The authorization server: wires everything once, then answers requests one by one.
 
-``await server.handle(request)`` is the whole protocol, without a framework: the ASGI application, a test, or an embedding
-program call the same method.
+``await server.handle(request)`` is the whole protocol, without a framework: the ASGI application, a test, or an
+embedding program call the same method.
 """
 # hot path: bench/ every row
 
@@ -36,6 +36,7 @@ from grantway.tokens import Tokens
 log = logging.getLogger("grantway.server")
 
 _MAINTENANCE_INTERVAL = 60.0
+_VARY_ORIGIN = (b"vary", b"origin")
 _HSTS = (b"strict-transport-security", b"max-age=31536000; includeSubDomains")
 
 
@@ -226,12 +227,12 @@ class AuthorizationServer:
 
     async def _allow_origin(self, call: Call, response: Response) -> None:
         """CORS for the origins clients registered; the client's own ones where the client is known. No credentials."""
-        origins = [value for name, value in call.request.headers if name == b"origin"]
-        response.headers.append((b"vary", b"origin"))
-        if len(origins) != 1 or origins[0] == b"null":
-            return
-        origin = origins[0].decode("latin-1")
+        response.headers.append(_VARY_ORIGIN)
         try:
+            raw = call.request.header(b"origin")
+            if raw is None or raw == b"null":
+                return
+            origin = raw.decode("latin-1")
             if call.client is not None:
                 is_allowed = origin in call.client.allowed_cors_origins
             else:
@@ -241,7 +242,7 @@ class AuthorizationServer:
         except OAuthError:
             return
         if is_allowed:
-            response.headers.append((b"access-control-allow-origin", origins[0]))
+            response.headers.append((b"access-control-allow-origin", raw))
             response.headers.append((b"access-control-expose-headers", b"www-authenticate, retry-after"))
 
     def _refuse(self, endpoint: Endpoint, call: Call | None, error: OAuthError) -> Response:

@@ -24,9 +24,7 @@ class PasswordAuthenticator(Authenticator):
         if subject is None or not is_correct or not subject.enabled:
             reason = "unknown user" if subject is None else "wrong password" if not is_correct else "disabled"
             runtime.events.emit(
-                LoginFailed(
-                    tenant=tenant, at=call.now, username=key, reason=reason, address=call.request.address
-                )
+                LoginFailed(tenant=tenant, at=call.now, username=key, reason=reason, address=call.request.address)
             )
             return None
         await runtime.throttle.forgive_login(tenant, key)

@@ -7,7 +7,7 @@ import binascii
 from urllib.parse import unquote_to_bytes
 
 from grantway.errors import InvalidClient, InvalidRequest
-from grantway.extension import Call, ClientAuthentication, Runtime
+from grantway.extension import Call, ClientAuthentication, Credential, Runtime
 from grantway.model import Client, Tenant
 from grantway.protocol.message import Parameters, Request, is_vschar
 
@@ -19,24 +19,22 @@ class ClientSecretBasic(ClientAuthentication):
     spec = "RFC 6749 §2.3.1"
     methods = ("client_secret_basic",)
 
-    def is_presented(self, request: Request, parameters: Parameters) -> bool:
+    def parse_credential(self, request: Request, parameters: Parameters) -> Credential | None:
         header = request.header(b"authorization")
-        return header is not None and header[:6].lower() == b"basic "
-
-    def parse_client_id(self, request: Request, parameters: Parameters) -> str:
-        client_id, _ = parse_basic(request.header(b"authorization") or b"")
+        if header is None or header[:6].lower() != b"basic ":
+            return None
+        credential = parse_basic(header)
         stated = parameters.get("client_id")
-        if stated is not None and stated != client_id:
+        if stated is not None and stated != credential.client_id:
             raise InvalidRequest("client_id differs from the one in the Authorization header.")
-        return client_id
+        return credential
 
-    async def authenticate(self, call: Call, client: Client, parameters: Parameters) -> str | None:
-        _, secret = parse_basic(call.request.header(b"authorization") or b"")
-        return "client_secret_basic" if await is_client_secret(call.runtime, client, secret, call.now) else None
+    async def authenticate(self, call: Call, client: Client, credential: Credential) -> str | None:
+        is_correct = await is_client_secret(call.runtime, client, credential.proof, call.now)
+        return "client_secret_basic" if is_correct else None
 
-    async def reject(self, call: Call, parameters: Parameters) -> None:
-        _, secret = parse_basic(call.request.header(b"authorization") or b"")
-        call.runtime.keys.is_secret_correct(secret, _NOBODYS_DIGEST)
+    async def reject(self, call: Call, credential: Credential) -> None:
+        call.runtime.keys.is_secret_correct(credential.proof, _NOBODYS_DIGEST)
 
     def discovery(self, runtime: Runtime, tenant: Tenant) -> dict[str, list[str]]:
         return {"token_endpoint_auth_methods_supported": list(self.methods)}
@@ -50,21 +48,20 @@ class ClientSecretPost(ClientAuthentication):
     methods = ("client_secret_post",)
     parameters = ("client_id", "client_secret")
 
-    def is_presented(self, request: Request, parameters: Parameters) -> bool:
-        return parameters.has("client_secret")
-
-    def parse_client_id(self, request: Request, parameters: Parameters) -> str:
+    def parse_credential(self, request: Request, parameters: Parameters) -> Credential | None:
+        if not parameters.has("client_secret"):
+            return None
         client_id = parameters.get("client_id")
         if client_id is None:
             raise InvalidClient("client_secret was sent without client_id.")
-        return client_id
+        return Credential(client_id, parameters.get("client_secret") or "")
 
-    async def authenticate(self, call: Call, client: Client, parameters: Parameters) -> str | None:
-        secret = parameters.get("client_secret") or ""
-        return "client_secret_post" if await is_client_secret(call.runtime, client, secret, call.now) else None
+    async def authenticate(self, call: Call, client: Client, credential: Credential) -> str | None:
+        is_correct = await is_client_secret(call.runtime, client, credential.proof, call.now)
+        return "client_secret_post" if is_correct else None
 
-    async def reject(self, call: Call, parameters: Parameters) -> None:
-        call.runtime.keys.is_secret_correct(parameters.get("client_secret") or "", _NOBODYS_DIGEST)
+    async def reject(self, call: Call, credential: Credential) -> None:
+        call.runtime.keys.is_secret_correct(credential.proof, _NOBODYS_DIGEST)
 
     def discovery(self, runtime: Runtime, tenant: Tenant) -> dict[str, list[str]]:
         return {"token_endpoint_auth_methods_supported": list(self.methods)}
@@ -88,8 +85,8 @@ async def is_client_secret(runtime: Runtime, client: Client, secret: str, now: i
     return False
 
 
-def parse_basic(header: bytes) -> tuple[str, str]:
-    """(client_id, client_secret) of a Basic header, strictly: one space, canonical base64, valid escapes, VSCHAR.
+def parse_basic(header: bytes) -> Credential:
+    """client_id and client_secret of a Basic header, strictly: one space, canonical base64, valid escapes, VSCHAR.
 
     Raises:
         InvalidClient: it is anything else.
@@ -104,7 +101,7 @@ def parse_basic(header: bytes) -> tuple[str, str]:
     client_id, separator, secret = decoded.partition(b":")
     if not separator:
         raise InvalidClient("The Authorization header is not valid Basic authentication.")
-    return _decode(client_id), _decode(secret)
+    return Credential(_decode(client_id), _decode(secret))
 
 
 def _decode(part: bytes) -> str:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from grantway.errors import InvalidClient
-from grantway.extension import Call, ClientAuthentication, Runtime
+from grantway.extension import Call, ClientAuthentication, Credential, Runtime
 from grantway.model import Client, Tenant
 from grantway.protocol.message import Parameters, Request
 
@@ -16,21 +15,15 @@ class PublicClient(ClientAuthentication):
     methods = ("none",)
     parameters = ("client_id",)
 
-    def is_presented(self, request: Request, parameters: Parameters) -> bool:
-        return (
-            parameters.get("client_id") is not None
-            and not parameters.has("client_secret")
-            and not parameters.has("client_assertion")
-            and request.header(b"authorization") is None
-        )
-
-    def parse_client_id(self, request: Request, parameters: Parameters) -> str:
+    def parse_credential(self, request: Request, parameters: Parameters) -> Credential | None:
         client_id = parameters.get("client_id")
-        if client_id is None:
-            raise InvalidClient()
-        return client_id
+        if client_id is None or request.header(b"authorization") is not None:
+            return None
+        if parameters.has("client_secret") or parameters.has("client_assertion"):
+            return None
+        return Credential(client_id)
 
-    async def authenticate(self, call: Call, client: Client, parameters: Parameters) -> str | None:
+    async def authenticate(self, call: Call, client: Client, credential: Credential) -> str | None:
         return "none" if client.is_public else None
 
     def discovery(self, runtime: Runtime, tenant: Tenant) -> dict[str, list[str]]:

@@ -111,9 +111,7 @@ class EndSessions(AccountChange):
     async def change(self, call: Call, session: Session, form: Parameters) -> Response:
         store, tenant, until = call.runtime.store, call.tenant.tenant, find_keep_until(call)
         if form.get("action") == "end_others":
-            await store.end_sessions(
-                tenant, session.subject, now=call.now, keep_until=until, keep=session.session_id
-            )
+            await store.end_sessions(tenant, session.subject, now=call.now, keep_until=until, keep=session.session_id)
             return await show_account(call, session, message="You are signed out everywhere else.")
         chosen = await store.load_session(tenant, form.get("session_id") or "")
         if chosen is None or chosen.subject != session.subject:

@@ -121,5 +121,3 @@ async def _check(
     for feature in runtime.extensions.features:
         request = feature.check_authorization_request(call, client, request, parameters)
     return request
-
-

@@ -199,4 +199,3 @@ def answer(call: Call, request: AuthorizationRequest, members: dict[str, str]) -
 def redirect(location: str) -> Response:
     """303: whatever the method was, the next one is GET and carries no body (RFC 9700 §4.12)."""
     return Response(status=303, headers=[(b"location", location.encode("ascii")), NO_STORE, NO_REFERRER])
-

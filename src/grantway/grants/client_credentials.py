@@ -20,7 +20,9 @@ class ClientCredentials(Grant):
         if client.default_scope and parameters.get("scope") is None:
             scope = client.default_scope
         else:
-            scope = tuple(value for value in client.scope if value not in _FOR_PEOPLE)
+            scope = client.scope
+            if not _FOR_PEOPLE.isdisjoint(scope):
+                scope = tuple(value for value in scope if value not in _FOR_PEOPLE)
         return Decision(client=client, subject=None, scope=scope, audience=client.audience)
 
 

@@ -66,4 +66,3 @@ class RefreshToken(Grant):
 def find_rotation(call: Call, client: Client) -> RefreshRotation:
     """The client's rotation, or the server's."""
     return client.refresh_token_rotation or call.runtime.settings.tokens.refresh_token_rotation
-

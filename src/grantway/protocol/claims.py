@@ -128,7 +128,7 @@ def build_id_token_claims(
     code: str | None = None,
     extra: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """The claims of an ID token (Core §2). ``now`` and ``ttl`` are seconds; ``auth_time`` is the model's, milliseconds.
+    """The claims of an ID token (Core §2). ``now``, ``ttl`` and ``auth_time`` (see ``model``) are seconds.
 
     ``auth_time`` is said whenever it is known: that fulfils ``max_age`` and ``require_auth_time`` in every case.
     ``extra`` are the subject's claims that the ``claims`` parameter asked for here.
@@ -144,7 +144,7 @@ def build_id_token_claims(
     }
     optional = {
         "nonce": nonce,  # Core §3.1.2.1: passed through unmodified
-        "auth_time": auth_time // 1000 if auth_time is not None else None,
+        "auth_time": auth_time,
         "acr": acr,
         "amr": list(amr) or None,
         "sid": session_id,  # OpenID Connect Front-Channel Logout §3

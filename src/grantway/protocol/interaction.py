@@ -15,14 +15,14 @@ from grantway.errors import (
     LoginRequired,
     UnmetAuthenticationRequirements,
 )
-from grantway.model import AuthorizationRequest, ClaimsRequest, Client, Consent, Interaction, Session
+from grantway.model import AuthorizationRequest, ClaimsRequest, Client, Consent, Session
 from grantway.protocol.claims import is_value_accepted, narrow_claims
 from grantway.protocol.scope import intersect_scope
 from grantway.protocol.vocabulary import CLAIM_SCOPES
 
 
 class InteractionState(Struct, frozen=True, kw_only=True):
-    """Everything the decision rests on. Instants are milliseconds, as in all of ``model``."""
+    """Everything the decision rests on. Instants are milliseconds, as in ``model``."""
 
     request: AuthorizationRequest
     client: Client
@@ -73,23 +73,6 @@ class Issue(Struct, frozen=True):
 
 
 Step = Login | SelectAccount | AskConsent | Deny | Issue
-
-
-def build_state(
-    interaction: Interaction, *, client: Client, now: int, session: Session | None, consent: Consent | None
-) -> InteractionState:
-    """The state of a stored interaction at the instant ``now`` (milliseconds)."""
-    return InteractionState(
-        request=interaction.request,
-        client=client,
-        now=now,
-        session=session,
-        consent=consent,
-        authenticated_at=interaction.authenticated_at,
-        account_selected=interaction.account_selected,
-        granted_scope=interaction.granted_scope,
-        denied=interaction.denied,
-    )
 
 
 def next_step(state: InteractionState) -> Step:
@@ -147,7 +130,7 @@ def needs_authentication(state: InteractionState, session: Session) -> bool:
         return True
     max_age = request.max_age if request.max_age is not None else state.client.default_max_age
     # Core §3.1.2.1: max_age=0 is the same as prompt=login. Whole seconds, as the client will count them.
-    return max_age is not None and (max_age == 0 or state.now // 1000 - session.auth_time // 1000 > max_age)
+    return max_age is not None and (max_age == 0 or state.now // 1000 - session.auth_time > max_age)
 
 
 def needs_account_selection(state: InteractionState) -> bool:

@@ -1,8 +1,8 @@
 """JSON Web Signatures with our own keys: making tokens, and reading them when they come back.
 
 A token that comes back is untrusted until its signature holds. Nothing in it chooses anything: ``kid`` is an exact
-look-up among the issuer's own keys, the algorithm is the key's own and must be the one the header names, ``typ`` must be
-the one the place expects, ``crit`` is refused, and ``jwk``, ``jku``, ``x5u``, ``x5c`` are never looked at
+look-up among the issuer's own keys, the algorithm is the key's own and must be the one the header names, ``typ`` must
+be the one the place expects, ``crit`` is refused, and ``jwk``, ``jku``, ``x5u``, ``x5c`` are never looked at
 (RFC 8725 §3.1, §3.10, §3.11). Why this does not go through a JOSE library: ``docs/decisions/0002-own-tokens.md``.
 """
 

@@ -1,14 +1,15 @@
 """A whole server in the test's own process: the real ASGI application on an in-memory database, with a clock to turn.
 
-    server = InProcessServer()
-    client = server.register_client(grant_types=["client_credentials"], scope="read")
-    answer = server.post("/oauth2/token", data={"grant_type": "client_credentials"}, auth=client.auth)
+server = InProcessServer()
+client = server.register_client(grant_types=["client_credentials"], scope="read")
+answer = server.post("/oauth2/token", data={"grant_type": "client_credentials"}, auth=client.auth)
 """
 
 from __future__ import annotations
 
 import asyncio
 import html
+import itertools
 import re
 from collections.abc import Coroutine, Mapping
 from hashlib import sha256
@@ -137,23 +138,44 @@ class InProcessServer:
         self.run(runtime.store.insert_client(client))
         return RegisteredClient(client, secret)
 
-    def register_user(self, username: str = "ada", password: str = PASSWORD, **claims: Any) -> Subject:
+    def register_user(
+        self, username: str = "ada", password: str = PASSWORD, *, tenant: str = "default", **claims: Any
+    ) -> Subject:
         """A person who can log in."""
-        return self.run(
-            create_account(self.runtime, "default", username=username, password=password, claims=claims)
-        )
+        return self.run(create_account(self.runtime, tenant, username=username, password=password, claims=claims))
+
+    def send_as(self, client: RegisteredClient, path: str, **parameters: Any) -> httpx2.Response:
+        """A form from ``client``, authenticated by its registered method. A parameter given as None is left out."""
+        data = {**client.identity, **{name: value for name, value in parameters.items() if value is not None}}
+        if client.client.token_endpoint_auth_method == "client_secret_post":
+            return self.post(path, data={"client_id": client.client_id, "client_secret": client.client_secret, **data})
+        return self.post(path, data=data, auth=client.auth)
 
     def token(self, client: RegisteredClient, **parameters: Any) -> httpx2.Response:
-        """A token request of ``client``, authenticated by its registered method."""
-        data = {**client.identity, **parameters}
-        if client.client.token_endpoint_auth_method == "client_secret_post":
-            return self.post("/oauth2/token", data={**data, "client_id": client.client_id,
-                                                    "client_secret": client.client_secret})
-        return self.post("/oauth2/token", data=data, auth=client.auth)
+        """A token request of ``client``."""
+        return self.send_as(client, "/oauth2/token", **parameters)
+
+    def refresh(self, client: RegisteredClient, refresh_token: str, **parameters: Any) -> httpx2.Response:
+        """A refresh request of ``client``."""
+        return self.token(client, grant_type="refresh_token", refresh_token=refresh_token, **parameters)
+
+    def revoke(self, client: RegisteredClient, token: str, **parameters: Any) -> httpx2.Response:
+        """A revocation request of ``client``."""
+        return self.send_as(client, "/oauth2/revoke", token=token, **parameters)
+
+    def request_authorization(
+        self, client: RegisteredClient, method: str = "GET", **parameters: Any
+    ) -> httpx2.Response:
+        """One authorization request of a browser without cookies; nothing is followed."""
+        url = self.browser().build_authorization_url(client, **parameters)
+        if method == "GET":
+            return self.get(url)
+        path, _, query = url.partition("?")
+        return self.request(method, path, content=query, headers={"content-type": "application/x-www-form-urlencoded"})
 
     def introspect(self, client: RegisteredClient, token: str) -> dict[str, Any]:
         """What introspection tells ``client`` about ``token``."""
-        answer = self.post("/oauth2/introspect", data={"token": token}, auth=client.auth)
+        answer = self.send_as(client, "/oauth2/introspect", token=token)
         assert answer.status_code == 200, answer.text  # noqa: S101 - a test kit
         content: dict[str, Any] = answer.json()
         return content
@@ -162,8 +184,14 @@ class InProcessServer:
         active: bool = self.introspect(client, token)["active"]
         return active
 
-    def grant(self, client: RegisteredClient, *, scope: str = "openid offline_access", username: str = "ada",
-              **parameters: str) -> dict[str, Any]:
+    def grant(
+        self,
+        client: RegisteredClient,
+        *,
+        scope: str = "openid offline_access",
+        username: str = "ada",
+        **parameters: str,
+    ) -> dict[str, Any]:
         """A whole code flow in a fresh browser, consent included: the token answer."""
         code = self.browser().authorize(client, scope=scope, username=username, **parameters)["code"]
         answer = self.redeem(client, code, **parameters)
@@ -193,12 +221,48 @@ class Form(Struct, frozen=True):
     fields: dict[str, str]
 
 
+_addresses = itertools.count(1)
+
+
+def _next_address() -> str:
+    """Another address for each browser: guesses are counted by it."""
+    number = next(_addresses) % 65024
+    return f"198.18.{number // 254}.{number % 254 + 1}"
+
+
+def read_forms(page: httpx2.Response) -> list[Form]:
+    """The forms of an HTML answer, with their hidden fields."""
+    forms = []
+    for attributes, body in re.findall(r"<form([^>]*)>(.*?)</form>", page.text, re.DOTALL):
+        action = re.search(r'action="([^"]*)"', attributes)
+        fields = {}
+        for tag in re.findall(r"<input[^>]*>", body):
+            name, value = re.search(r'name="([^"]*)"', tag), re.search(r'value="([^"]*)"', tag)
+            if name and 'type="hidden"' in tag:
+                fields[html.unescape(name[1])] = html.unescape(value[1]) if value else ""
+        forms.append(Form(html.unescape(action[1]) if action else str(page.url), fields))
+    return forms
+
+
+def read_authorization_answer(answer: httpx2.Response) -> tuple[str, dict[str, str]] | None:
+    """(address, parameters) of an answer to the client, whichever its response mode; None: it is a page for people."""
+    location = answer.headers.get("location")
+    if location is not None:
+        parts = urlsplit(location)
+        received = parse_qs(parts.fragment or parts.query, keep_blank_values=True)
+        return location, {name: values[0] for name, values in received.items()}
+    if 'id="form-post"' in answer.text:
+        form = read_forms(answer)[0]
+        return form.action, form.fields
+    return None
+
+
 class Browser:
     """Follows the pages as a person would, keeping cookies. ``page`` is the last answer."""
 
-    def __init__(self, server: InProcessServer, *, address: str = "192.0.2.7") -> None:
+    def __init__(self, server: InProcessServer, *, address: str | None = None) -> None:
         self.server = server
-        self.http = server.build_http_client(address=address)
+        self.http = server.build_http_client(address=address or _next_address())
         self.page: httpx2.Response
 
     def open(self, url: str, **options: Any) -> httpx2.Response:
@@ -206,7 +270,7 @@ class Browser:
         self.page = self.server.run(self.http.get(url, **options))
         return self._follow()
 
-    def submit(self, index: int = 0, **fields: Any) -> httpx2.Response:
+    def submit(self, index: int = 0, /, **fields: Any) -> httpx2.Response:
         """Sends a form of the page, hidden fields included, with ``fields`` filled in."""
         form = self.forms()[index]
         self.page = self.server.run(
@@ -216,16 +280,7 @@ class Browser:
 
     def forms(self) -> list[Form]:
         """Every form of the page."""
-        forms = []
-        for attributes, body in re.findall(r"<form([^>]*)>(.*?)</form>", self.page.text, re.DOTALL):
-            action = re.search(r'action="([^"]*)"', attributes)
-            fields = {}
-            for tag in re.findall(r"<input[^>]*>", body):
-                name, value = re.search(r'name="([^"]*)"', tag), re.search(r'value="([^"]*)"', tag)
-                if name and 'type="hidden"' in tag:
-                    fields[name[1]] = html.unescape(value[1]) if value else ""
-            forms.append(Form(html.unescape(action[1]) if action else str(self.page.url), fields))
-        return forms
+        return read_forms(self.page)
 
     def authorize(
         self, client: RegisteredClient, *, username: str = "ada", password: str = PASSWORD, **parameters: Any
@@ -243,7 +298,7 @@ class Browser:
     def log_in(self, username: str = "ada", password: str = PASSWORD, **fields: str) -> httpx2.Response:
         """Signs in to the account page."""
         self.open("/login")
-        return self.submit(username=username, password=password, action="login", **fields)
+        return self.submit(0, username=username, password=password, action="login", **fields)
 
     def build_authorization_url(self, client: RegisteredClient, **parameters: Any) -> str:
         """An authorization request with PKCE, state and nonce; a parameter given as None is left out."""
@@ -261,16 +316,15 @@ class Browser:
         return "/oauth2/auth?" + urlencode({key: value for key, value in query.items() if value is not None})
 
     def received(self) -> dict[str, str]:
-        """The parameters of the redirect to the client (query or fragment)."""
-        location = self.page.headers.get("location")
-        assert location is not None, f"no redirect but {self.page.status_code}: {self.page.text[:2000]}"  # noqa: S101
-        parts = urlsplit(location)
-        return {name: values[0] for name, values in parse_qs(parts.query or parts.fragment).items()}
+        """The parameters the client received, in whichever response mode."""
+        answer = read_authorization_answer(self.page)
+        assert answer is not None, f"no answer to the client: {self.page.status_code}: {self.page.text[:2000]}"  # noqa: S101
+        return answer[1]
 
     def _follow(self) -> httpx2.Response:
         for _ in range(10):
             location = self.page.headers.get("location")
-            if location is None or not (location.startswith("/") or location.startswith(ISSUER + "/")):
+            if location is None or not location.startswith(("/", ISSUER + "/")):
                 break
             self.page = self.server.run(self.http.get(location))
         return self.page

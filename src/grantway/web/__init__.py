@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 __all__ = ["create_admin_app", "create_public_app", "create_server"]
 
 
-def create_server(settings: Settings, *, template_directory: Path | None = None, **provided: Any) -> AuthorizationServer:
+def create_server(
+    settings: Settings, *, template_directory: Path | None = None, **provided: Any
+) -> AuthorizationServer:
     """A server with the built-in pages, log and metrics; ``provided`` replaces any of its ports.
 
     Raises:

@@ -74,12 +74,16 @@ _HEADERS = (
     (b"content-type", b"text/html; charset=utf-8"),
     NO_STORE,
     NO_SNIFF,
-    NO_REFERRER,
     (b"x-frame-options", b"DENY"),
     (b"cross-origin-opener-policy", b"same-origin"),
     (b"cross-origin-resource-policy", b"same-origin"),
     (b"permissions-policy", ", ".join(f"{feature}=()" for feature in _DENIED_FEATURES).encode("ascii")),
 )
+
+
+# With no-referrer a browser sends ``Origin: null`` with a form (Fetch §3.2), and forms are checked by it; other
+# sites learn nothing either way. The form of form_post goes to the client, which shall not learn our address.
+_SAME_ORIGIN = (b"referrer-policy", b"same-origin")
 
 
 class JinjaPages:
@@ -127,7 +131,8 @@ class JinjaPages:
             nonce=nonce,
         )
         policy = (b"content-security-policy", _build_policy(form_action, nonce.value).encode("ascii"))
-        return Response(status=status, headers=[*_HEADERS, policy], body=text.encode("utf-8", "replace"))
+        referrer = NO_REFERRER if page == "form_post" else _SAME_ORIGIN
+        return Response(status=status, headers=[*_HEADERS, referrer, policy], body=text.encode("utf-8", "replace"))
 
     def _choose_language(self, locales: Sequence[str]) -> str:
         """The first of ``locales`` (BCP 47, most wanted first) that has templates, its region dropped if need be."""

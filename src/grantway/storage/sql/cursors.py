@@ -38,6 +38,8 @@ def parse_cursor(cursor: str, listing: str, tenant: str, *types: type) -> tuple[
         if not isinstance(values, list) or values[:2] != [listing, tenant] or len(values) != 2 + len(types):
             raise ValueError
         position = tuple(values[2:])
+        if build_cursor(listing, tenant, *position) != cursor:  # the same in another spelling
+            raise ValueError
         if not all(type(value) is type_ for value, type_ in zip(position, types, strict=True)):
             raise ValueError
         # A number beyond what a column holds was not in any row.

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from importlib import resources
@@ -172,6 +173,20 @@ def build_sqlite_uri(path: str) -> str:
     return f"file:{quote(os.path.abspath(path))}?mode=rw"
 
 
+def use_wal(connection: sqlite3.Connection, timeout: float) -> None:
+    """Turns the write-ahead log on. SQLite does not wait for the lock this takes the first time, so this does."""
+    deadline = time.monotonic() + timeout
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL").close()
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+            time.sleep(0.005)
+        else:
+            return
+
+
 def build_definitions(dialect: Dialect) -> list[str]:
     """The statements that make the newest schema from nothing."""
     definitions = []
@@ -231,7 +246,7 @@ def _connect(path: str) -> Iterator[sqlite3.Connection]:
 
 def _create_if_empty(path: str) -> bool:
     with _connect(path) as connection:
-        connection.execute("PRAGMA journal_mode = WAL")
+        use_wal(connection, LOCK_TIMEOUT)
         connection.execute("BEGIN IMMEDIATE")
         try:
             if connection.execute("SELECT 1 FROM sqlite_master").fetchone() is not None:

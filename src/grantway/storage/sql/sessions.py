@@ -17,14 +17,22 @@ from grantway.storage.sql.records import (
     parse_interaction,
     parse_session,
 )
-from grantway.storage.sql.transaction import Transaction
+from grantway.storage.sql.transaction import Duplicate, Transaction
 
 
-async def insert_session(tx: Transaction, session: Session, replaces: str | None) -> None:
-    if replaces is not None:
-        await tx.execute(sql.END_SESSION, tenant=session.tenant, session_id=replaces, now=session.created_at)
+async def insert_session(tx: Transaction, session: Session) -> None:
     if not await tx.insert(sql.INSERT_SESSION, **build_session_row(session)):
         raise Conflict("The session exists already.")
+
+
+async def renew_session(tx: Transaction, session: Session) -> bool:
+    row = build_session_row(session)
+    for fixed in ("created_at", "ended_at"):
+        del row[fixed]
+    try:
+        return await tx.execute(sql.RENEW_SESSION, **row) == 1
+    except Duplicate:
+        raise Conflict("Another session has this digest.") from None
 
 
 async def load_session(tx: Transaction, tenant: str, session_id: str) -> Session | None:

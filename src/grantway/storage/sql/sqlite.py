@@ -232,7 +232,7 @@ class SqliteDriver:
         )
         try:
             if self._path is not None:
-                connection.execute("PRAGMA journal_mode = WAL").close()
+                schema.use_wal(connection, self._timeout)
                 connection.execute("PRAGMA synchronous = FULL").close()
                 connection.execute("PRAGMA journal_size_limit = 67108864").close()
         except BaseException:

@@ -251,6 +251,12 @@ _is_open = _s.ended_at.is_(None)
 INSERT_SESSION = _define("insert_session", _insert(t.session))
 LOAD_SESSION = _define("load_session", select(t.session).where(_at(t.session, "tenant", "session_id")))
 LOAD_SESSION_BY_DIGEST = _define("load_session_by_digest", select(t.session).where(_at(t.session, "tenant", "digest")))
+RENEW_SESSION = _define(
+    "renew_session",
+    update(t.session)
+    .where(_at(t.session, "tenant", "session_id", "subject"), _is_open)
+    .values(_set(t.session, "digest", "last_seen_at", "expires_at", "document")),
+)
 TOUCH_SESSION = _define(
     "touch_session",
     update(t.session)

@@ -161,8 +161,11 @@ class SqlStore:
 
     # -- sessions, consents, interactions -----------------------------------------------------------------------------
 
-    async def insert_session(self, session: Session, *, replaces: str | None = None) -> None:
-        await self._write(lambda tx: sessions.insert_session(tx, session, replaces))
+    async def insert_session(self, session: Session) -> None:
+        await self._write(lambda tx: sessions.insert_session(tx, session))
+
+    async def renew_session(self, session: Session) -> bool:
+        return await self._write(lambda tx: sessions.renew_session(tx, session))
 
     async def load_session_by_digest(self, tenant: str, digest: bytes) -> Session | None:
         return await self._read(lambda tx: sessions.load_session_by_digest(tx, tenant, digest))

@@ -1,0 +1,61 @@
+"""What the whole suite shares: the outside programs that some tests need, and the rule for where one is missing.
+
+A test says what it needs by a marker: ``browser`` (Chromium) or ``node`` (Node.js and the npm packages of tests/e2e).
+Where that is missing the test is skipped and says how to get it; with ``CI`` in the environment it fails instead, so
+that nobody's merge goes green on tests that did not run.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+CHROMIUM = Path(os.environ.get("GRANTWAY_TEST_CHROMIUM", "/usr/bin/chromium"))
+E2E = Path(__file__).parent / "e2e"
+INSTALL_PACKAGES = "`npm install --no-package-lock` in tests/e2e (`make test` does it)"
+
+
+@pytest.fixture(scope="session")
+def chromium_path() -> Path:
+    """The browser under test: Debian's, or the one that ``GRANTWAY_TEST_CHROMIUM`` names."""
+    return CHROMIUM
+
+
+@pytest.fixture(scope="session")
+def node_modules() -> Path:
+    """Where the npm packages are. Tests that use it carry the marker ``node``."""
+    return E2E / "node_modules"
+
+
+@pytest.hookimpl(tryfirst=True)  # before any fixture is made
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    for marker, find_missing in _NEEDS.items():
+        missing = find_missing() if item.get_closest_marker(marker) is not None else None
+        if missing is not None:
+            if os.environ.get("CI"):
+                pytest.fail(f"{missing} CI is set, so this is a failure.", pytrace=False)
+            pytest.skip(missing)
+
+
+def _find_missing_browser() -> str | None:
+    if not os.access(CHROMIUM, os.X_OK):
+        return f"{CHROMIUM} is not there. Get it by `apt-get install chromium`, or set GRANTWAY_TEST_CHROMIUM."
+    return None
+
+
+def _find_missing_node() -> str | None:
+    if shutil.which("node") is None:
+        return f"Node.js is not there. Get it by `apt-get install nodejs npm`, then run {INSTALL_PACKAGES}."
+    wanted = json.loads((E2E / "package.json").read_text(encoding="utf-8"))["devDependencies"]
+    missing = [name for name in wanted if not (E2E / "node_modules" / name / "package.json").is_file()]
+    if missing:
+        return f"npm packages are not there: {', '.join(missing)}. Get them by {INSTALL_PACKAGES}."
+    return None
+
+
+_NEEDS: dict[str, Callable[[], str | None]] = {"browser": _find_missing_browser, "node": _find_missing_node}

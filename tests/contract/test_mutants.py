@@ -1,0 +1,113 @@
+"""Proof that the contract can fail: each of these mistakes is caught by the test that is named for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from sqlalchemy import bindparam, literal_column, update
+
+from grantway.config import DatabaseSettings, Settings
+from grantway.ports import Store
+from grantway.storage import open_store
+from grantway.storage.sql import authorizations, clients, feed, keys, sessions, subjects, tables
+from grantway.storage.sql import statements as sql
+from grantway.storage.sql.sqlite import SqliteTransaction
+from grantway.storage.sql.transaction import Transaction
+from grantway.testing.clock import FakeClock
+from grantway.testing.store_contract import StoreContract
+
+Mutation = Callable[[pytest.MonkeyPatch], None]
+
+
+class Contract(StoreContract):
+    __test__ = False
+
+    def open_store(self, clock: FakeClock) -> Store:
+        return open_store(Settings(database=DatabaseSettings(url="sqlite://")), clock)
+
+
+def drop_the_row_count_check(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(authorizations, "has_spent", lambda changed: True)
+
+
+def skip_the_revocation_row(patch: pytest.MonkeyPatch) -> None:
+    async def pass_over(tx: Transaction, revocation: Any) -> None:
+        await tx.append_change(revocation.tenant, "revocation", revocation.key, revocation)
+
+    for module in (feed, clients, subjects):
+        patch.setattr(module, "put_revocation", pass_over)
+
+
+def skip_the_change_feed(patch: pytest.MonkeyPatch) -> None:
+    async def pass_over(*_: Any) -> None:
+        return None
+
+    patch.setattr(SqliteTransaction, "append_change", pass_over)
+
+
+def rotate_what_is_revoked(patch: pytest.MonkeyPatch) -> None:
+    a = tables.authorization
+    blind = (
+        update(a)
+        .where(a.c.tenant == bindparam("tenant"), a.c.authorization_id == bindparam("authorization_id"))
+        .where(a.c.generation == bindparam("presented"))
+        .values(generation=a.c.generation + literal_column("1"), rotated_at=bindparam("now"))
+    )
+    statement = sql.Statement("blind_rotation", blind)
+    patch.setitem(sql._ALL, "blind_rotation", statement)
+    patch.setattr(sql, "ROTATE_REFRESH", statement)
+
+
+def leave_the_authorizations_of_a_session(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(sql, "REVOKE_SESSION_AUTHORIZATIONS", sql.LOCK_SESSION)
+
+
+def move_keys_one_by_one(patch: pytest.MonkeyPatch) -> None:
+    async def update_keys(tx: Transaction, tenant: str, states: Any, now: int, remove_at: int | None) -> bool:
+        moved = True
+        for kid, (from_state, to_state) in states.items():
+            stamps: dict[str, Any] = {"activated_at": None, "retired_at": None, "remove_at": None}
+            moved &= bool(
+                await tx.execute(
+                    sql.MOVE_KEY, tenant=tenant, kid=kid, from_state=from_state, to_state=to_state, **stamps
+                )
+            )
+        return moved
+
+    patch.setattr(keys, "update_keys", update_keys)
+
+
+def answer_any_tenant(patch: pytest.MonkeyPatch) -> None:
+    end = sessions.end_session
+
+    async def end_everywhere(tx: Transaction, tenant: str, *arguments: Any) -> bool:
+        await end(tx, "default", *arguments)
+        return await end(tx, tenant, *arguments)
+
+    patch.setattr(sessions, "end_session", end_everywhere)
+
+
+@pytest.mark.parametrize(
+    ("mutate", "test"),
+    [
+        (drop_the_row_count_check, "test_a_code_is_redeemed_once"),
+        (drop_the_row_count_check, "test_of_64_redemptions_at_once_one_succeeds"),
+        (drop_the_row_count_check, "test_of_100_refreshes_at_once_one_leaf_lives"),
+        (drop_the_row_count_check, "test_an_interaction_is_granted_once"),
+        (skip_the_revocation_row, "test_revoking_an_authorization_refuses_its_tokens"),
+        (skip_the_revocation_row, "test_a_log_out_ends_what_is_bound_to_the_session"),
+        (skip_the_revocation_row, "test_a_subject_disabled_or_deleted_loses_everything"),
+        (skip_the_change_feed, "test_every_write_workers_remember_is_in_the_feed"),
+        (rotate_what_is_revoked, "test_a_kill_beats_every_refresh_under_way"),
+        (leave_the_authorizations_of_a_session, "test_a_log_out_ends_what_is_bound_to_the_session"),
+        (move_keys_one_by_one, "test_keys_move_together_or_not_at_all"),
+        (answer_any_tenant, "test_tenants_with_equal_ids_do_not_meet"),
+    ],
+)
+def test_the_mutant_is_caught(mutate: Mutation, test: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    getattr(Contract(), test)()  # right before the mistake
+    mutate(monkeypatch)
+    with pytest.raises(AssertionError):
+        getattr(Contract(), test)()

@@ -1,0 +1,386 @@
+"""The near caches: what they may answer from memory, and when they must not."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import pytest
+
+from grantway.config import DatabaseSettings, Settings
+from grantway.errors import StoreUnavailable
+from grantway.model import FOREVER, Change, Client
+from grantway.storage import grid as grid_module
+from grantway.storage import near_cache, open_store
+from grantway.storage.grid import NearCaches
+from grantway.testing.clock import FakeClock
+from grantway.testing.store_samples import (
+    HOUR,
+    NOW,
+    OTHER_TENANT,
+    TENANT,
+    build_client,
+    build_key,
+    build_revocation,
+    build_subject,
+    build_tenant,
+)
+
+SETTINGS = Settings(database=DatabaseSettings(url="sqlite://", poll_interval_ms=5))
+
+
+class Frail:
+    """The store, with a switch: while ``is_down`` it answers nobody."""
+
+    def __init__(self, store: Any) -> None:
+        self.store = store
+        self.is_down = False
+        self.gate = asyncio.Event()
+        self.gate.set()
+        self.calls: list[str] = []
+
+    def __getattr__(self, name: str) -> Any:
+        method = getattr(self.store, name)
+        if not asyncio.iscoroutinefunction(method):
+            return method
+
+        async def call(*arguments: Any, **options: Any) -> Any:
+            if self.is_down:
+                raise StoreUnavailable(detail="down")
+            if name != "has_moved":
+                self.calls.append(name)
+            result = await method(*arguments, **options)
+            if name.startswith("load_client"):
+                await self.gate.wait()
+            return result
+
+        return call
+
+
+def run(body: Callable[[NearCaches, Frail, FakeClock], Coroutine[Any, Any, None]]) -> None:
+    async def main() -> None:
+        clock = FakeClock(NOW)
+        store = Frail(open_store(SETTINGS, clock))
+        await store.start()
+        grid = NearCaches(store, SETTINGS, clock)
+        try:
+            for tenant in (TENANT, OTHER_TENANT):
+                await store.insert_tenant(build_tenant(tenant))
+            await store.insert_client(build_client())
+            await grid.start()
+            await body(grid, store, clock)
+        finally:
+            await grid.stop()
+            await store.stop()
+
+    asyncio.run(main())
+
+
+def test_a_warm_worker_asks_nothing() -> None:
+    async def body(grid: NearCaches, store: Frail, clock: FakeClock) -> None:
+        await store.insert_subject(build_subject())
+        await store.insert_key(build_key())
+
+        async def ask() -> None:
+            assert await grid.tenant(TENANT) == build_tenant()
+            assert await grid.client(TENANT, "shop") == build_client()
+            assert await grid.client(TENANT, "none") is None
+            assert await grid.subject(TENANT, "alice-id") == build_subject()
+            assert await grid.keys(TENANT) == (build_key(),)
+            assert await grid.keys(OTHER_TENANT) == ()
+            assert not await grid.is_revoked(TENANT, [("token", "t"), ("client", "shop")], NOW)
+            assert not await grid.is_origin_allowed(TENANT, "https://none.example")
+
+        await ask()
+        await asyncio.sleep(0.03)
+        store.calls.clear()
+        before = store.statement_counts()
+        for _ in range(5):
+            await ask()
+        assert store.calls == []
+        assert store.statement_counts() == before
+        assert grid.status()["misses"] == 7
+
+    run(body)
+
+
+def test_own_writes_are_known_at_once() -> None:
+    async def body(grid: NearCaches, store: Frail, clock: FakeClock) -> None:
+        assert await grid.client(TENANT, "new") is None
+        await store.insert_client(build_client("new", allowed_cors_origins=("https://new.example",)))
+        assert await grid.client(TENANT, "new") is not None
+        assert await grid.is_origin_allowed(TENANT, "https://new.example")
+        updated = await store.update_client(build_client(enabled=False))
+        assert await grid.client(TENANT, "shop") == updated
+        assert not await grid.is_revoked(TENANT, [("token", "t")], NOW)
+        await store.insert_revocation(build_revocation("t"))
+        assert await grid.is_revoked(TENANT, [("session", "s"), ("token", "t")], NOW)
+        await store.insert_key(build_key())
+        assert await grid.keys(TENANT) == (build_key(),)
+        await store.update_keys(TENANT, {"k1": ("active", "retired")}, now=NOW, remove_at=None)
+        assert (await grid.keys(TENANT))[0].state == "retired"
+
+    run(body)
+
+
+def test_a_revocation_refuses_what_was_issued_until_its_instant() -> None:
+    async def body(grid: NearCaches, store: Frail, clock: FakeClock) -> None:
+        await store.insert_revocation(build_revocation("shop", "client", not_before=NOW))
+        await store.insert_revocation(build_revocation("a1", "authorization", not_before=FOREVER))
+        for fresh in (True, False):
+            if not fresh:
+                clock.advance(2)
+                assert not grid.status()["is_fresh"]
+            assert await grid.is_revoked(TENANT, [("client", "shop")], NOW)
+            assert not await grid.is_revoked(TENANT, [("client", "shop")], NOW + 1)
+            assert not await grid.is_revoked(TENANT, [("token", "shop")], NOW)
+            assert not await grid.is_revoked(OTHER_TENANT, [("client", "shop")], NOW)
+            assert await grid.is_revoked(TENANT, [("authorization", "a1")], NOW + HOUR)
+            assert await grid.is_revoked("unknown", [], NOW)
+
+    run(body)
+
+
+def test_a_tenant_s_not_before_refuses_all_that_is_older() -> None:
+    async def body(grid: NearCaches, store: Frail, clock: FakeClock) -> None:
+        assert not await grid.is_revoked(TENANT, [], NOW)
+        await store.update_tenant(build_tenant(not_before=NOW))
+        assert await grid.is_revoked(TENANT, [], NOW)
+        assert not await grid.is_revoked(TENANT, [], NOW + 1)
+        assert not await grid.is_revoked(OTHER_TENANT, [], NOW)
+        clock.advance(2)
+        assert await grid.is_revoked(TENANT, [], NOW)
+        assert not await grid.is_revoked(TENANT, [], NOW + 1)
+
+    run(body)
+
+
+def test_revocations_made_before_the_start_are_known() -> None:
+    async def body(grid: NearCaches, store: Frail, clock: FakeClock) -> None:
+        await grid.stop()
+        await store.insert_revocation(build_revocation("t"))
+        await grid.start()
+        store.calls.clear()
+        assert await grid.is_revoked(TENANT, [("token", "t")], NOW)
+        assert store.calls == []
+
+    run(body)
+
+
+def test_a_revocation_is_forgotten_after_its_end_and_not_before() -> None:
+    async def body(grid: NearCaches, store: Frail, clock: FakeClock) -> None:
+        await store.insert_revocation(build_revocation("t", keep_until=NOW + 500))
+        await store.insert_revocation(build_revocation("long", keep_until=NOW + 500))
+        await store.insert_revocation(build_revocation("long", keep_until=NOW + HOUR))
+        assert grid.status()["entries"]["revocations"] == 2
+        clock.advance(0.499)
+        await asyncio.sleep(0.05)
+        assert grid.status()["entries"]["revocations"] == 2
+        clock.advance(0.001)
+        await asyncio.sleep(0.05)
+        assert grid.status()["entries"]["revocations"] == 1
+        assert await grid.is_revoked(TENANT, [("token", "long")], NOW)
+
+    run(body)
+
+
+def test_a_worker_that_is_not_fresh_asks_and_where_that_fails_answers_nobody() -> None:
+    async def body(grid: NearCaches, store: Frail, clock: FakeClock) -> None:
+        assert await grid.client(TENANT, "shop") is not None
+        assert not await grid.is_revoked(TENANT, [("token", "t")], NOW)
+        store.is_down = True
+        clock.advance(0.9)
+        assert await grid.client(TENANT, "shop") is not None
+        assert not await grid.is_revoked(TENANT, [("token", "t")], NOW)
+        clock.advance(0.2)
+        for question in (
+            grid.client(TENANT, "shop"),
+            grid.tenant(TENANT),
+            grid.keys(TENANT),
+            grid.is_revoked(TENANT, [("token", "t")], NOW),
+            grid.is_origin_allowed(TENANT, "https://a.example"),
+        ):
+            with pytest.raises(StoreUnavailable):
+                await question
+        assert grid.status()["staleness_ms"] >= 1000
+        store.is_down = False
+        await asyncio.sleep(0.05)
+        assert grid.status()["is_fresh"]
+        assert await grid.client(TENANT, "shop") is not None
+
+    run(body)
+
+
+def test_after_a_failed_poll_everything_is_read_anew() -> None:
+    async def body(grid: NearCaches, store: Frail, clock: FakeClock) -> None:
+        await grid.client(TENANT, "shop")
+        store.is_down = True
+        await asyncio.sleep(0.03)
+        store.calls.clear()
+        store.is_down = False
+        await asyncio.sleep(0.03)
+        assert "load_revocations" in store.calls
+        assert grid.status()["entries"]["clients"] == 0
+
+    run(body)
+
+
+def test_after_a_long_gap_everything_is_read_anew() -> None:
+    async def body(grid: NearCaches, store: Frail, clock: FakeClock) -> None:
+        for pause in (lambda: clock.advance(601), lambda: clock.step(601)):
+            await asyncio.sleep(0.03)
+            store.calls.clear()
+            pause()
+            await asyncio.sleep(0.03)
+            assert store.calls.count("load_revocations") == 1
+
+    run(body)
+
+
+def test_many_who_ask_for_one_key_load_it_once() -> None:
+    async def body(grid: NearCaches, store: Frail, clock: FakeClock) -> None:
+        store.gate.clear()
+        asking = [asyncio.ensure_future(grid.client(TENANT, "shop")) for _ in range(100)]
+        await asyncio.sleep(0.02)
+        asking[0].cancel()
+        store.gate.set()
+        results = await asyncio.gather(*asking, return_exceptions=True)
+        assert isinstance(results[0], asyncio.CancelledError)
+        assert results[1:] == [build_client()] * 99
+        assert store.calls.count("load_client") == 1
+
+    run(body)
+
+
+def test_what_was_invalidated_during_its_load_is_not_kept() -> None:
+    async def body(grid: NearCaches, store: Frail, clock: FakeClock) -> None:
+        store.gate.clear()
+        early = asyncio.ensure_future(grid.client(TENANT, "shop"))
+        await asyncio.sleep(0.02)  # the old row has been read, but not handed over
+        updated = await store.update_client(build_client(client_name="new"))
+        late = asyncio.ensure_future(grid.client(TENANT, "shop"))
+        await asyncio.sleep(0.02)
+        store.gate.set()
+        assert await early == build_client()
+        assert await late == updated
+        assert await grid.client(TENANT, "shop") == updated
+        assert store.calls.count("load_client") == 2
+
+    run(body)
+
+
+def test_a_load_that_fails_is_told_to_all_and_not_remembered() -> None:
+    async def body(grid: NearCaches, store: Frail, clock: FakeClock) -> None:
+        store.is_down = True
+        results = await asyncio.gather(*(grid.client(TENANT, "shop") for _ in range(5)), return_exceptions=True)
+        assert [type(result) for result in results] == [StoreUnavailable] * 5
+        store.is_down = False
+        assert await grid.client(TENANT, "shop") == build_client()
+
+    run(body)
+
+
+def test_unknown_ids_are_remembered_for_a_moment_and_in_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(grid_module, "CACHED_CLIENTS", 10)
+
+    async def body(grid: NearCaches, store: Frail, clock: FakeClock) -> None:
+        for number in range(100):
+            assert await grid.client(TENANT, f"none{number}") is None
+        cache = grid._clients
+        assert len(cache._absent) == 10
+        store.calls.clear()
+        assert await grid.client(TENANT, "none99") is None
+        assert store.calls == []
+        clock.advance(near_cache.ABSENT_TTL)
+        await asyncio.sleep(0.03)
+        assert await grid.client(TENANT, "none99") is None
+        assert store.calls.count("load_client") == 1
+        for number in range(20):
+            await store.insert_client(build_client(f"c{number}"))
+            assert await grid.client(TENANT, f"c{number}") is not None
+        assert len(cache.entries) == 10
+
+    run(body)
+
+
+def test_a_number_that_becomes_visible_late_is_still_read() -> None:
+    """On a database with several writers 7 may be committed after 8."""
+
+    class Late:
+        feed_overlap_ms = 1000
+
+        def __init__(self) -> None:
+            self.visible: list[int] = [8]
+            self.client = build_client()
+
+        def on_change(self, callback: object) -> Callable[[], None]:
+            return lambda: None
+
+        async def has_moved(self) -> bool:
+            return True
+
+        async def last_change(self, *, created_before: int | None = None) -> int:
+            assert created_before == NOW - 1000
+            return 5
+
+        async def load_changes(self, after: int, *, limit: int = 1000) -> tuple[Change, ...]:
+            self.after = after
+            changes = [Change(sequence=n, tenant=TENANT, kind="client", key=f"c{n}") for n in self.visible if n > after]
+            return tuple(changes[:limit])
+
+        async def load_revocations(self, now: int) -> tuple[Any, ...]:
+            return ()
+
+        async def load_client(self, tenant: str, client_id: str) -> Client:
+            return build_client(client_id)
+
+        load_tenant = load_subject = list_keys = load_client
+
+    async def main() -> None:
+        store, clock = Late(), FakeClock(NOW)
+        grid = NearCaches(store, SETTINGS, clock)  # type: ignore[arg-type]
+        await grid._poll()
+        await grid._poll()
+        assert grid.status()["position"] == 8
+        for client_id in ("c7", "c8"):
+            await grid.client(TENANT, client_id)
+        clock.advance(0.9)
+        store.visible = [7, 8]
+        await grid._poll()
+        assert sorted(key for _, key in grid._clients.entries) == ["c8"]  # 7 was applied, 8 not once more
+        clock.advance(0.2)
+        await grid._poll()
+        assert store.after == 5  # this poll still read from there …
+        await grid._poll()
+        assert store.after == 8  # … the next one need not
+        assert grid._seen == set()
+
+    asyncio.run(main())
+
+
+def test_a_feed_longer_than_one_answer_is_read_to_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(grid_module, "CHANGES_AT_ONCE", 3)
+
+    async def body(grid: NearCaches, store: Frail, clock: FakeClock) -> None:
+        for number in range(10):
+            await store.insert_client(build_client(f"c{number}"))
+        await asyncio.sleep(0.05)
+        assert grid.status()["position"] == await store.last_change()
+        assert grid._seen == set()
+
+    run(body)
+
+
+def test_a_grid_does_not_start_without_its_store() -> None:
+    async def body(grid: NearCaches, store: Frail, clock: FakeClock) -> None:
+        await grid.stop()
+        await grid.stop()
+        store.is_down = True
+        with pytest.raises(StoreUnavailable):
+            await grid.start()
+        store.is_down = False
+        await grid.start()
+        await grid.start()
+
+    run(body)
