@@ -187,4 +187,10 @@ def _set_cookie(call: Call, name: str, value: str, *, max_age: int | None) -> No
         parts.append("Secure")
     if max_age is not None:
         parts.append(f"Max-Age={max_age}")
-    call.response_headers.append((b"set-cookie", "; ".join(parts).encode("ascii")))
+    header = (b"set-cookie", "; ".join(parts).encode("ascii"))
+    prefix = parts[0].partition("=")[0].encode("ascii") + b"="
+    # the last word counts, and it is the only one (RFC 6265 §4.1.1)
+    earlier = [item for item in call.response_headers if item[0] == b"set-cookie" and item[1].startswith(prefix)]
+    for item in earlier:
+        call.response_headers.remove(item)
+    call.response_headers.append(header)

@@ -14,6 +14,7 @@ import hmac
 from collections.abc import Sequence
 
 import msgspec
+from msgspec.structs import replace
 
 from grantway.config import Settings
 from grantway.errors import Conflict, NotFound, ServerError
@@ -150,7 +151,7 @@ class Keys:
                     f"another {wait} s. Wait, or force."
                 )
             await self._promote(tenant, active, successor, now)
-            rotated.append(successor)
+            rotated.append(replace(successor, state="active", activated_at=now))
         return rotated
 
     async def rotate_due(self, tenant: str) -> list[SigningKey]:

@@ -183,13 +183,13 @@ class AuthorizationServer:
         """
         endpoint = self._endpoints.get(request.path)
         if endpoint is None:
-            return _build_not_found()
+            return _build_not_found(self._hsts)
         runtime = self.runtime
         call: Call | None = None
         try:
             found = await runtime.grid.tenant(tenant)
             if found is None or not found.enabled:
-                return _build_not_found()
+                return _build_not_found(self._hsts)
             call = Call(runtime=runtime, request=request, tenant=found, now=runtime.clock.now(), base=base)
             if request.method not in endpoint.methods:
                 response = await self._answer_other_method(endpoint, call)
@@ -211,9 +211,8 @@ class AuthorizationServer:
         method = call.request.method
         if method == "HEAD" and "GET" in endpoint.methods:
             get = replace(call.request, method="GET")
-            response = await endpoint.handle(replace(call, request=get))
-            response.body = b""
-            return response
+            # the sender leaves out the body, but says its length (RFC 9110 §8.6)
+            return await endpoint.handle(replace(call, request=get))
         if method == "OPTIONS" and endpoint.has_cors:
             allowed = ", ".join(endpoint.methods).encode()
             headers = [
@@ -268,7 +267,7 @@ class AuthorizationServer:
         return response
 
 
-def _build_not_found() -> Response:
+def _build_not_found(more: list[tuple[bytes, bytes]]) -> Response:
     body = b'{"error":"not_found","error_description":"There is nothing here."}'
-    headers = [(b"content-type", b"application/json"), NO_STORE, NO_SNIFF, NO_REFERRER]
+    headers = [(b"content-type", b"application/json"), NO_STORE, NO_SNIFF, NO_REFERRER, *more]
     return Response(status=404, headers=headers, body=body)

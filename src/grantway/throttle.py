@@ -29,6 +29,14 @@ class Throttle:
         await self._count(tenant, "login-account", username_key, self._settings.account_attempts, now)
         await self._count(tenant, "login-address", find_network(address), self._settings.address_attempts, now)
 
+    async def check_registration(self, tenant: str, address: str, now: int) -> None:
+        """Counts one attempt to register, by address alone: nobody can use up what others need.
+
+        Raises:
+            TooManyRequests: see ``check_login``.
+        """
+        await self._count(tenant, "register-address", find_network(address), self._settings.address_attempts, now)
+
     async def forgive_login(self, tenant: str, username_key: str) -> None:
         """After a success the account starts anew; the address does not, or one account would buy guesses at others."""
         await self._store.forgive_attempts(tenant, "login-account", build_key(username_key))

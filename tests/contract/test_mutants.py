@@ -13,7 +13,7 @@ from grantway.ports import Store
 from grantway.storage import open_store
 from grantway.storage.sql import authorizations, clients, feed, keys, sessions, subjects, tables
 from grantway.storage.sql import statements as sql
-from grantway.storage.sql.sqlite import SqliteTransaction
+from grantway.storage.sql.sqlite_transaction import SqliteTransaction
 from grantway.storage.sql.transaction import Transaction
 from grantway.testing.clock import FakeClock
 from grantway.testing.store_contract import StoreContract

@@ -47,7 +47,7 @@ class WallClock:
 
 
 def open_file(path: str) -> tuple[SqlStore, NearCaches]:
-    settings, clock = Settings(database=DatabaseSettings(url=f"sqlite:///{path}")), WallClock()
+    settings, clock = Settings(database=DatabaseSettings(url=f"sqlite:///{path}", timeout=30)), WallClock()
     store = open_store(settings, clock)
     return store, NearCaches(store, settings, clock)
 

@@ -19,9 +19,12 @@ from msgspec import Struct
 
 START_TIMEOUT = 20.0
 STOP_TIMEOUT = 15.0
-_ROOMY = {
+SETTINGS = {
     # every test logs in from 127.0.0.1, which is one address to the throttle
     "GRANTWAY_THROTTLE__ADDRESS_ATTEMPTS": "100000",
+    "GRANTWAY_INTERACTION__REGISTRATION": "true",
+    "GRANTWAY_PASSWORDS__ARGON2_MEMORY_KIB": "7168",
+    "GRANTWAY_PASSWORDS__ARGON2_ITERATIONS": "1",
 }
 
 
@@ -86,12 +89,12 @@ class DevServer(Struct, frozen=True):
 def run_dev(folder: Path, settings: Mapping[str, str] | None = None) -> Iterator[DevServer]:
     """Starts ``grantway dev --ephemeral`` on free ports in ``folder``; ends it by SIGTERM, which it must obey.
 
-    ``settings``: environment variables for it. Afterwards: exit code 0, no error in its log, nothing left behind.
+    ``settings``: environment variables for it, ``SETTINGS`` by default. Afterwards: exit code 0, no error in its log, nothing left behind.
     """
     ready_file = folder / "ready.json"
     command = [sys.executable, "-m", "grantway", "dev", "--ephemeral", "--port", "0", "--admin-port", "0"]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("GRANTWAY_")}
-    environment |= _ROOMY if settings is None else settings
+    environment |= SETTINGS if settings is None else settings
     with (folder / "stdout").open("wb") as stdout, (folder / "stderr").open("wb") as stderr:
         process = subprocess.Popen(
             [*command, "--ready-file", str(ready_file)], cwd=folder, env=environment, stdout=stdout, stderr=stderr

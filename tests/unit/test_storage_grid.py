@@ -27,7 +27,8 @@ from grantway.testing.store_samples import (
     build_tenant,
 )
 
-SETTINGS = Settings(database=DatabaseSettings(url="sqlite://", poll_interval_ms=5))
+# The tests poll by hand; the grid's own polling has its own test.
+SETTINGS = Settings(database=DatabaseSettings(url="sqlite://", poll_interval_ms=900))
 
 
 class Frail:
@@ -38,6 +39,7 @@ class Frail:
         self.is_down = False
         self.gate = asyncio.Event()
         self.gate.set()
+        self.reached = asyncio.Event()
         self.calls: list[str] = []
 
     def __getattr__(self, name: str) -> Any:
@@ -51,7 +53,8 @@ class Frail:
             if name != "has_moved":
                 self.calls.append(name)
             result = await method(*arguments, **options)
-            if name.startswith("load_client"):
+            if name == "load_client":
+                self.reached.set()  # the row has been read, but not handed over
                 await self.gate.wait()
             return result
 
@@ -93,7 +96,7 @@ def test_a_warm_worker_asks_nothing() -> None:
             assert not await grid.is_origin_allowed(TENANT, "https://none.example")
 
         await ask()
-        await asyncio.sleep(0.03)
+        await grid._poll()
         store.calls.clear()
         before = store.statement_counts()
         for _ in range(5):
@@ -175,10 +178,10 @@ def test_a_revocation_is_forgotten_after_its_end_and_not_before() -> None:
         await store.insert_revocation(build_revocation("long", keep_until=NOW + HOUR))
         assert grid.status()["entries"]["revocations"] == 2
         clock.advance(0.499)
-        await asyncio.sleep(0.05)
+        await grid._poll()
         assert grid.status()["entries"]["revocations"] == 2
         clock.advance(0.001)
-        await asyncio.sleep(0.05)
+        await grid._poll()
         assert grid.status()["entries"]["revocations"] == 1
         assert await grid.is_revoked(TENANT, [("token", "long")], NOW)
 
@@ -205,7 +208,7 @@ def test_a_worker_that_is_not_fresh_asks_and_where_that_fails_answers_nobody() -
                 await question
         assert grid.status()["staleness_ms"] >= 1000
         store.is_down = False
-        await asyncio.sleep(0.05)
+        await grid._poll()
         assert grid.status()["is_fresh"]
         assert await grid.client(TENANT, "shop") is not None
 
@@ -216,10 +219,11 @@ def test_after_a_failed_poll_everything_is_read_anew() -> None:
     async def body(grid: NearCaches, store: Frail, clock: FakeClock) -> None:
         await grid.client(TENANT, "shop")
         store.is_down = True
-        await asyncio.sleep(0.03)
+        with pytest.raises(StoreUnavailable):
+            await grid._poll()
         store.calls.clear()
         store.is_down = False
-        await asyncio.sleep(0.03)
+        await grid._poll()
         assert "load_revocations" in store.calls
         assert grid.status()["entries"]["clients"] == 0
 
@@ -229,10 +233,10 @@ def test_after_a_failed_poll_everything_is_read_anew() -> None:
 def test_after_a_long_gap_everything_is_read_anew() -> None:
     async def body(grid: NearCaches, store: Frail, clock: FakeClock) -> None:
         for pause in (lambda: clock.advance(601), lambda: clock.step(601)):
-            await asyncio.sleep(0.03)
+            await grid._poll()
             store.calls.clear()
             pause()
-            await asyncio.sleep(0.03)
+            await grid._poll()
             assert store.calls.count("load_revocations") == 1
 
     run(body)
@@ -242,7 +246,7 @@ def test_many_who_ask_for_one_key_load_it_once() -> None:
     async def body(grid: NearCaches, store: Frail, clock: FakeClock) -> None:
         store.gate.clear()
         asking = [asyncio.ensure_future(grid.client(TENANT, "shop")) for _ in range(100)]
-        await asyncio.sleep(0.02)
+        await store.reached.wait()
         asking[0].cancel()
         store.gate.set()
         results = await asyncio.gather(*asking, return_exceptions=True)
@@ -257,10 +261,11 @@ def test_what_was_invalidated_during_its_load_is_not_kept() -> None:
     async def body(grid: NearCaches, store: Frail, clock: FakeClock) -> None:
         store.gate.clear()
         early = asyncio.ensure_future(grid.client(TENANT, "shop"))
-        await asyncio.sleep(0.02)  # the old row has been read, but not handed over
+        await store.reached.wait()
         updated = await store.update_client(build_client(client_name="new"))
+        store.reached.clear()
         late = asyncio.ensure_future(grid.client(TENANT, "shop"))
-        await asyncio.sleep(0.02)
+        await store.reached.wait()
         store.gate.set()
         assert await early == build_client()
         assert await late == updated
@@ -293,7 +298,7 @@ def test_unknown_ids_are_remembered_for_a_moment_and_in_bounds(monkeypatch: pyte
         assert await grid.client(TENANT, "none99") is None
         assert store.calls == []
         clock.advance(near_cache.ABSENT_TTL)
-        await asyncio.sleep(0.03)
+        await grid._poll()
         assert await grid.client(TENANT, "none99") is None
         assert store.calls.count("load_client") == 1
         for number in range(20):
@@ -365,7 +370,7 @@ def test_a_feed_longer_than_one_answer_is_read_to_its_end(monkeypatch: pytest.Mo
     async def body(grid: NearCaches, store: Frail, clock: FakeClock) -> None:
         for number in range(10):
             await store.insert_client(build_client(f"c{number}"))
-        await asyncio.sleep(0.05)
+        await grid._poll()
         assert grid.status()["position"] == await store.last_change()
         assert grid._seen == set()
 
@@ -384,3 +389,28 @@ def test_a_grid_does_not_start_without_its_store() -> None:
         await grid.start()
 
     run(body)
+
+
+def test_a_started_grid_follows_the_feed_by_itself_and_outlives_an_outage() -> None:
+    async def main() -> None:
+        settings = Settings(database=DatabaseSettings(url="sqlite://", poll_interval_ms=5))
+        clock = FakeClock(NOW)
+        store = Frail(open_store(settings, clock))
+        await store.start()
+        grid = NearCaches(store, settings, clock)  # type: ignore[arg-type]
+        await grid.start()
+        async with asyncio.timeout(30):
+            await store.insert_tenant(build_tenant())
+            while grid.status()["position"] < 1:  # noqa: ASYNC110  the poller tells nobody
+                await asyncio.sleep(0.001)
+            store.is_down = True
+            clock.advance(2)
+            await asyncio.sleep(0.02)
+            assert not grid.status()["is_fresh"]
+            store.is_down = False
+            while not grid.status()["is_fresh"]:  # noqa: ASYNC110
+                await asyncio.sleep(0.001)
+        await grid.stop()
+        await store.stop()
+
+    asyncio.run(main())

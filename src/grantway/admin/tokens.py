@@ -84,7 +84,7 @@ async def _describe_access(runtime: Runtime, tenant: str, claims: AccessClaims) 
         "jti": claims.token_id,
         "sid": claims.session_id,
         "authorization_id": claims.authorization_id,
-        "auth_time": claims.auth_time // 1000 if claims.auth_time is not None else None,
+        "auth_time": claims.auth_time,
         "acr": claims.acr,
         "cnf": dict(claims.confirmation) if claims.confirmation else None,
     }

@@ -17,14 +17,15 @@ class PasswordAuthenticator(Authenticator):
         """Counts the guess first, hashes in any case, and says no more than yes or no (OWASP ASVS 5.0 6.3.8)."""
         runtime, tenant = call.runtime, call.tenant.tenant
         username, password = form.get("username") or "", form.get("password") or ""
-        key = normalise_username(username[:512])[:255]
+        key = normalise_username(username[:512])
         await runtime.throttle.check_login(tenant, key, call.request.address, call.now)
-        subject = await runtime.store.load_subject_by_username(tenant, key) if key else None
+        is_possible = len(username) <= 512 and 0 < len(key) <= 255  # cut to size it would be another's name
+        subject = await runtime.store.load_subject_by_username(tenant, key) if is_possible else None
         is_correct = await runtime.passwords.verify(password, subject.password if subject else None)
         if subject is None or not is_correct or not subject.enabled:
             reason = "unknown user" if subject is None else "wrong password" if not is_correct else "disabled"
             runtime.events.emit(
-                LoginFailed(tenant=tenant, at=call.now, username=key, reason=reason, address=call.request.address)
+                LoginFailed(tenant=tenant, at=call.now, username=key[:255], reason=reason, address=call.request.address)
             )
             return None
         await runtime.throttle.forgive_login(tenant, key)

@@ -9,7 +9,7 @@ from urllib.parse import unquote_to_bytes
 from grantway.errors import InvalidClient, InvalidRequest
 from grantway.extension import Call, ClientAuthentication, Credential, Runtime
 from grantway.model import Client, Tenant
-from grantway.protocol.message import Parameters, Request, is_vschar
+from grantway.protocol.message import Parameters, Request, has_valid_escapes, is_vschar
 
 
 class ClientSecretBasic(ClientAuthentication):
@@ -51,10 +51,8 @@ class ClientSecretPost(ClientAuthentication):
     def parse_credential(self, request: Request, parameters: Parameters) -> Credential | None:
         if not parameters.has("client_secret"):
             return None
-        client_id = parameters.get("client_id")
-        if client_id is None:
-            raise InvalidClient("client_secret was sent without client_id.")
-        return Credential(client_id, parameters.get("client_secret") or "")
+        # without a client_id it is nobody's, yet it was presented: beside another method it makes two
+        return Credential(parameters.get("client_id") or "", parameters.get("client_secret") or "")
 
     async def authenticate(self, call: Call, client: Client, credential: Credential) -> str | None:
         is_correct = await is_client_secret(call.runtime, client, credential.proof, call.now)
@@ -106,6 +104,8 @@ def parse_basic(header: bytes) -> Credential:
 
 def _decode(part: bytes) -> str:
     if b"%" in part or b"+" in part:
+        if not has_valid_escapes(part):
+            raise InvalidClient("The Authorization header is not valid Basic authentication.")
         part = unquote_to_bytes(part.replace(b"+", b" "))
     try:
         text = part.decode("utf-8")

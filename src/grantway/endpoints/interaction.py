@@ -21,6 +21,7 @@ from grantway.protocol.interaction import AskConsent, Login, SelectAccount, Step
 from grantway.protocol.message import Parameters, Response, parse_parameters
 from grantway.protocol.redirect_uri import build_form_action
 from grantway.protocol.scope import STANDARD_SCOPES, intersect_scope
+from grantway.protocol.vocabulary import CLAIM_SCOPES
 
 WRONG_CREDENTIALS = "That user name and password do not match."
 
@@ -81,7 +82,14 @@ class InteractionPage(Endpoint):
     ) -> Response:
         action = f"{call.base}/interaction?id={_interaction(flow).interaction_id}"
         form_action = build_form_action(flow.request.redirect_uri)
-        return render(call, page, {**context, "action": action, "error": error}, status=status, form_action=form_action)
+        return render(
+            call,
+            page,
+            {**context, "action": action, "error": error},
+            status=status,
+            form_action=form_action,
+            locales=flow.request.ui_locales,
+        )
 
     async def _take(self, call: Call, flow: Flow, step: Step, form: Parameters) -> Response:
         """Takes the answer to the page that was due; anything else shows that page again."""
@@ -172,17 +180,20 @@ def _describe_consent(flow: Flow, step: AskConsent) -> dict[str, Any]:
     """Only what is new is asked; where nothing is, what was allowed before is confirmed."""
     asked = step.new_scope or step.scope
     shown = [scope for scope in step.scope if scope in asked or scope == "openid"]
+    # claims asked for by name: what they tell is told, though there is no scope to untick
+    named = [scope for scope in dict.fromkeys(CLAIM_SCOPES[claim] for claim in step.new_claims) if scope not in shown]
     return {
         "scopes": [
             {
                 "name": scope,
                 "description": STANDARD_SCOPES.get(scope, scope),
-                "is_new": scope in step.new_scope and flow.consent is not None,
-                "is_required": scope == "openid",
+                "is_new": scope in (*step.new_scope, *named) and flow.consent is not None,
+                "is_required": scope == "openid" or scope in named,
             }
-            for scope in shown
+            for scope in (*shown, *named)
         ],
         "audiences": list(step.new_audience or flow.request.audience),
+        "claims": list(step.new_claims),
     }
 
 

@@ -89,10 +89,11 @@ async def _check(call: Call, parameters: Parameters) -> LogoutRequest:
 async def _ask(call: Call, request: LogoutRequest, session: Session) -> Response:
     subject = await call.runtime.grid.subject(call.tenant.tenant, session.subject)
     account = describe_account(subject) if subject is not None else {"username": "", "name": "", "email": None}
-    query = call.request.query
+    parts = [call.request.query]
     if call.request.method == "POST":  # what came as a form goes on in the form's own address
-        query = call.request.body
-    action = f"{call.base}/oauth2/sessions/logout" + (f"?{query.decode('ascii', 'replace')}" if query else "")
+        parts.append(call.request.body)
+    query = b"&".join(part for part in parts if part).decode("ascii", "replace")
+    action = f"{call.base}/oauth2/sessions/logout" + (f"?{query}" if query else "")
     form_action = build_form_action(request.return_url) if request.return_url else None
     context = {"account": account, "client": describe_client(request.client) if request.client else None}
     return render(call, "logout", {**context, "action": action}, form_action=form_action)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from grantway.browser import build_csrf_token, find_browser
@@ -11,9 +12,18 @@ from grantway.protocol.message import Response
 
 
 def render(
-    call: Call, page: str, context: dict[str, Any], *, status: int = 200, form_action: str | None = None
+    call: Call,
+    page: str,
+    context: dict[str, Any],
+    *,
+    status: int = 200,
+    form_action: str | None = None,
+    locales: Sequence[str] = (),
 ) -> Response:
-    """Renders a page with what every page needs; a page with a form is tied to this browser."""
+    """Renders a page with what every page needs; a page with a form is tied to this browser.
+
+    ``locales`` that the request asked for come before those the browser prefers (RFC 9110 §12.5.4).
+    """
     shared: dict[str, Any] = {
         "issuer_name": call.tenant.display_name or call.tenant.issuer.split("://", 1)[1],
         "base": call.base,
@@ -21,7 +31,17 @@ def render(
     }
     if "action" in context or page == "account":
         shared["csrf_token"] = build_csrf_token(call, find_browser(call))
-    return call.runtime.pages.render(page, {**shared, **context}, status=status, form_action=form_action)
+    wanted = [*locales, *_read_languages(call)]
+    return call.runtime.pages.render(
+        page, {**shared, **context}, status=status, form_action=form_action, locales=wanted
+    )
+
+
+def _read_languages(call: Call) -> list[str]:
+    """The browser's languages in its own order, which is the order of preference in every browser; at most ten."""
+    header = call.request.headers and dict(call.request.headers).get(b"accept-language", b"")
+    parts = header.decode("latin-1").split(",")[:10] if header else []
+    return [part.split(";", 1)[0].strip() for part in parts]
 
 
 def describe_client(client: Client) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from grantway.events import TokenRevoked
 from grantway.extension import Call, Endpoint, Runtime
 from grantway.gate import authenticate_client
 from grantway.model import FOREVER, Client, Revocation, Tenant
-from grantway.protocol.message import NO_STORE, Response
+from grantway.protocol.message import NO_REFERRER, NO_SNIFF, NO_STORE, Response
 from grantway.tokens import REFRESH_PREFIX
 
 
@@ -38,7 +38,7 @@ class RevokeToken(Endpoint):
             call.runtime.events.emit(
                 TokenRevoked(tenant=call.tenant.tenant, at=call.now, client_id=client.client_id, kind=kind)
             )
-        return Response(headers=[NO_STORE])
+        return Response(headers=[NO_STORE, NO_SNIFF, NO_REFERRER])
 
     def discovery(self, runtime: Runtime, tenant: Tenant) -> dict[str, Any]:
         return {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from grantway.accounts import create_account
-from grantway.browser import begin_session, check_form, find_browser
+from grantway.browser import begin_session, check_form
 from grantway.endpoints.dispatcher import redirect
 from grantway.endpoints.presentation import render
 from grantway.errors import Conflict, InvalidRequest, Unprocessable
@@ -27,13 +27,12 @@ class SignUp(Endpoint):
         interaction = query.get("interaction")
         if interaction is not None and not _is_identifier(interaction):
             raise InvalidRequest("The address of this page is damaged. Go back to the application and start again.")
-        find_browser(call)
         if call.request.method == "GET":
             return self._show(call, interaction)
         form = call.form()
         form.check_unique()
         check_form(call, form)
-        await call.runtime.throttle.check_login(call.tenant.tenant, "register", call.request.address, call.now)
+        await call.runtime.throttle.check_registration(call.tenant.tenant, call.request.address, call.now)
         try:
             subject = await _register(call, form)
         except Unprocessable as error:

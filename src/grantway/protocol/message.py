@@ -67,7 +67,8 @@ class Request(Struct, kw_only=True):
             if key != b"cookie":
                 continue
             for part in value.decode("latin-1").split(";"):
-                name, separator, content = part.strip().partition("=")
+                # OWS alone: str.strip() also takes U+0085 and U+00A0, behind which a name passes a browser's check of __Host-
+                name, separator, content = part.strip(" \t").partition("=")
                 if separator and name in cookies:
                     twice.add(name)
                 cookies[name] = content
@@ -182,7 +183,7 @@ def merge_parameters(first: Parameters, second: Parameters) -> Parameters:
 def _decode(encoded: bytes) -> str:
     if b"%" in encoded:
         encoded = encoded.replace(b"+", b" ")
-        if not _has_valid_escapes(encoded):
+        if not has_valid_escapes(encoded):
             raise InvalidRequest("A parameter has an invalid percent escape.")
         encoded = unquote_to_bytes(encoded)
     elif b"+" in encoded:
@@ -196,7 +197,8 @@ def _decode(encoded: bytes) -> str:
     return text
 
 
-def _has_valid_escapes(encoded: bytes) -> bool:
+def has_valid_escapes(encoded: bytes) -> bool:
+    """Whether every ``%`` is followed by two hexadecimal digits (RFC 3986 §2.1)."""
     return all(len(rest) >= 2 and rest[0] in _HEX and rest[1] in _HEX for rest in encoded.split(b"%")[1:])
 
 

@@ -60,6 +60,10 @@ class StoreFeed(StoreScenarios):
                 lambda: store.delete_client(TENANT, "shop", revocation=gone),
                 [("revocation", "shop"), ("client", "shop")],
             ),
+            (
+                lambda: store.delete_subject(TENANT, "alice-id", revocation=build_revocation("alice-id", "subject")),
+                [("revocation", "alice-id"), ("subject", "alice-id")],
+            ),
         ]
         position = await store.last_change()
         for write, expected in steps:

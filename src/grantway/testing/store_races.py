@@ -243,10 +243,14 @@ class StoreRaces(StoreScenarios):
     async def test_nothing_is_granted_in_a_session_that_has_ended(self, store: Store, clock: FakeClock) -> None:
         await store.insert_session(build_session())
         await store.end_session(TENANT, "s1", now=NOW, keep_until=NOW + HOUR)
-        authorization = build_authorization(session_id="s1")
-        assert not await store.grant_authorization(authorization, consent=build_consent(), interaction=None)
+        for session_id in ("s1", "deleted"):
+            authorization = build_authorization(session_id=session_id)
+            assert not await store.grant_authorization(authorization, consent=build_consent(), interaction=None)
         assert await store.load_authorization(TENANT, "a1") is None
         assert await store.load_consent(TENANT, "alice-id", "shop") is None
+        await store.insert_session(build_session("s2"))
+        authorization = build_authorization(session_id="s2")
+        assert await store.grant_authorization(authorization, consent=None, interaction=None)
 
     @scenario("T56")
     async def test_a_value_is_used_once(self, store: Store, clock: FakeClock) -> None:

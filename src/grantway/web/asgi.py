@@ -15,13 +15,12 @@ import types
 from collections.abc import Awaitable, Callable, Coroutine, Generator, MutableMapping
 from typing import Any, TypeVar
 
-import structlog
-
 from grantway.errors import InvalidRequest, OAuthError, PayloadTooLarge
 from grantway.model import DEFAULT_TENANT
 from grantway.protocol.message import Request, Response, build_error_response
 from grantway.server import AuthorizationServer
 from grantway.web.static_files import build_static
+from grantway.web.telemetry import build_logger
 
 T = TypeVar("T")
 Scope = MutableMapping[str, Any]
@@ -29,7 +28,7 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 _WELL_KNOWN = "/.well-known/oauth-authorization-server"
-log = structlog.get_logger("grantway.access")
+log = build_logger("grantway.access")
 
 
 class PublicApplication:
@@ -54,7 +53,8 @@ class PublicApplication:
             began = time.perf_counter() if self._access_log else 0.0
             response = await self._answer(scope, receive)
             await send({"type": "http.response.start", "status": response.status, "headers": _finish(response)})
-            await send({"type": "http.response.body", "body": response.body})
+            body = b"" if scope["method"] == "HEAD" else response.body
+            await send({"type": "http.response.body", "body": body})
             if self._access_log:
                 _log_access(scope, response, time.perf_counter() - began)
         elif scope["type"] == "lifespan":
@@ -95,7 +95,7 @@ class PublicApplication:
             PayloadTooLarge: before it is all read. InvalidRequest: it came too slowly, or the client left.
         """
         for name, value in scope["headers"]:
-            if name == b"content-length" and (not value.isdigit() or int(value) > self._max_body):
+            if name == b"content-length" and (not value.isdigit() or len(value) > 18 or int(value) > self._max_body):
                 raise PayloadTooLarge()
             if name == b"content-encoding" and value != b"identity":
                 raise InvalidRequest("Compressed request bodies are not accepted.")

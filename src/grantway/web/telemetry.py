@@ -37,7 +37,7 @@ class Telemetry:
         self._is_debug = settings.level == "debug"
         self._directory = directory
         self._registry = CollectorRegistry()
-        self._log = structlog.get_logger("grantway.events")
+        self._log = build_logger("grantway.events")
         registry = None if directory else self._registry
         self._tokens = Counter("grantway_tokens_issued", "Token answers.", ["grant_type"], registry=registry)
         self._refused = Counter(
@@ -91,30 +91,33 @@ class Telemetry:
         return generate_latest(registry)
 
 
+def build_logger(name: str) -> Any:
+    """A structured logger over the standard library's, so that an embedding program's handlers get its lines."""
+    return structlog.wrap_logger(
+        logging.getLogger(name),
+        processors=[
+            structlog.stdlib.filter_by_level,
+            structlog.stdlib.add_log_level,
+            structlog.stdlib.add_logger_name,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        wrapper_class=structlog.stdlib.BoundLogger,
+    )
+
+
 def configure_logging(settings: LogSettings) -> None:
     """One structured line an event on standard error; the standard library's loggers go the same way."""
     level = getattr(logging, settings.level.upper())
     shared: list[Any] = [
-        structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
-        structlog.processors.StackInfoRenderer(),
     ]
     renderer: Any = (
         structlog.processors.JSONRenderer()
         if settings.format == "json"
         else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
-    )
-    structlog.configure(
-        processors=[
-            structlog.stdlib.filter_by_level,
-            *shared,
-            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
-        ],
-        logger_factory=structlog.stdlib.LoggerFactory(),
-        wrapper_class=structlog.stdlib.BoundLogger,
-        cache_logger_on_first_use=True,
     )
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(

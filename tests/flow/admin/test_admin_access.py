@@ -34,7 +34,7 @@ class Person:
             session_id=session_id,
             digest=hashlib.sha256(session_id.encode()).digest(),
             subject=self.sub,
-            auth_time=now,
+            auth_time=now // 1000,
             acr=None,
             amr=("pwd",),
             remembered=False,

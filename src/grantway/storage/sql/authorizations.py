@@ -153,14 +153,16 @@ async def revoke_authorizations(
 
 
 async def _has_ended(tx: Transaction, authorization: Authorization) -> bool:
-    """Whether the session it was granted in is over. The row is locked first, so a log-out comes before or after."""
+    """Whether the session it was granted in is over, or gone with its subject.
+
+    The row is locked first, so that a log-out comes before this or after it.
+    """
     if authorization.session_id is None:
         return False
     key = {"tenant": authorization.tenant, "session_id": authorization.session_id}
     if not await tx.execute(sql.LOCK_SESSION, **key):
-        return False
-    rows = await tx.fetch(sql.LOAD_SESSION, **key)
-    return any(parse_session(row).ended_at is not None for row in rows)
+        return True
+    return all(parse_session(row).ended_at is not None for row in await tx.fetch(sql.LOAD_SESSION, **key))
 
 
 async def _remember(tx: Transaction, consent: Consent) -> None:

@@ -20,13 +20,13 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from queue import Empty, SimpleQueue
 from typing import Any, NamedTuple, TypeVar
 
-from grantway.errors import StoreUnavailable, Unprocessable
-from grantway.model import Change, Revocation
+from grantway.errors import StoreUnavailable
+from grantway.model import Change
 from grantway.ports import Clock
 from grantway.storage.sql import schema
-from grantway.storage.sql.records import build_document
-from grantway.storage.sql.statements import INSERT_CHANGE, Compiled, Statement, compile_statements
-from grantway.storage.sql.transaction import Abandon, ChangeKind, Duplicate, Row, Verb
+from grantway.storage.sql.sqlite_transaction import SqliteTransaction
+from grantway.storage.sql.statements import Compiled, compile_statements
+from grantway.storage.sql.transaction import Abandon, Verb
 
 T = TypeVar("T")
 
@@ -53,66 +53,8 @@ _UNAVAILABLE = frozenset(
 )
 _REOPEN = frozenset((sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_NOTADB))
 _BUSY = frozenset((sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED))
-_DUPLICATE = frozenset((sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY))
 
 _log = logging.getLogger(__name__)
-
-
-class SqliteTransaction:
-    """The ``Transaction`` of one connection, used by one thread."""
-
-    def __init__(self, connection: sqlite3.Connection, compiled: dict[str, Compiled], clock: Clock) -> None:
-        self.connection = connection
-        self.changes: list[Change] = []
-        self._compiled = compiled
-        self._clock = clock
-        self._data_version = -1
-        self.counts = dict.fromkeys(compiled, 0)
-
-    def _run(self, statement: Statement, values: dict[str, Any]) -> sqlite3.Cursor:
-        compiled = self._compiled[statement.name]
-        self.counts[statement.name] += 1
-        if compiled.constants:
-            values = {**compiled.constants, **values}
-        return self.connection.execute(compiled.text, [values[name] for name in compiled.names])
-
-    async def fetch(self, statement: Statement, **values: Any) -> Sequence[Row]:
-        try:
-            return self._run(statement, values).fetchall()
-        except UnicodeEncodeError:  # a lone surrogate: no stored text has one, so nothing matches
-            return ()
-
-    async def execute(self, statement: Statement, **values: Any) -> int:
-        try:
-            return self._run(statement, values).rowcount
-        except sqlite3.IntegrityError as error:
-            if error.sqlite_errorcode in _DUPLICATE:
-                raise Duplicate from error
-            raise
-        except UnicodeEncodeError as error:
-            raise Unprocessable("text", "contains a character that cannot be stored") from error
-
-    async def insert(self, statement: Statement, **values: Any) -> bool:
-        try:
-            await self.execute(statement, **values)
-        except Duplicate:
-            return False
-        return True
-
-    async def append_change(
-        self, tenant: str, kind: ChangeKind, key: str, revocation: Revocation | None = None
-    ) -> None:
-        document = None if revocation is None else build_document(revocation)
-        values = {"tenant": tenant, "kind": kind, "key": key, "document": document, "created_at": self._clock.now()}
-        sequence = self._run(INSERT_CHANGE, values).lastrowid
-        change = Change(sequence=sequence or 0, tenant=tenant, kind=kind, key=key, revocation=revocation)
-        self.changes.append(change)
-
-    def has_moved(self) -> bool:
-        """Whether another connection committed since this one was asked last (``PRAGMA data_version``)."""
-        (version,) = self.connection.execute("PRAGMA data_version").fetchone()
-        moved, self._data_version = version != self._data_version, version
-        return bool(moved)
 
 
 class _Call:
