@@ -31,7 +31,9 @@ run: $(VENV)/.run ## start a development server with demo clients and a demo use
 
 test: $(VENV)/.dev ## run every test, browsers and outside clients included
 	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory tests/e2e/node_modules/.done; fi
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+	$(BIN)/python -m pytest tests/unit/protocol tests/property --cov=grantway.protocol --cov-branch --cov-fail-under=100 \
+	  --cov-report=term-missing:skip-covered -q $(PYTEST_ARGS)
+	$(BIN)/python -m pytest --ignore=tests/unit/protocol --ignore=tests/property $(PYTEST_ARGS)
 
 soak: $(VENV)/.dev ## the long forms of the race and fault tests
 	GRANTWAY_TEST_SOAK=1 $(BIN)/python -m pytest tests/fault tests/contract $(PYTEST_ARGS)

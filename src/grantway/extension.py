@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from msgspec import Struct
 
 from grantway.config import Settings
+from grantway.errors import UnsupportedMediaType
 from grantway.model import Authorization, AuthorizationRequest, Client, Subject, Tenant
 from grantway.ports import Clock, Entropy, EventSink, Grid, Pages, Store
-from grantway.protocol.message import Parameters, Request, Response
+from grantway.protocol.message import FORM, Parameters, Request, Response, parse_parameters
 
 if TYPE_CHECKING:
     from grantway.keys import Keys
@@ -59,6 +60,8 @@ class Decision(Struct, frozen=True, kw_only=True):
     """The scope was decided earlier (a code): a ``scope`` parameter is not looked at."""
     is_refreshable: bool = False
     has_id_token: bool = False
+    nonce: str | None = None
+    """For the ID token of the code itself; one that a refresh brings has none (OpenID Connect Core §12.2)."""
     refresh_token: str | None = None
     """The refresh token stays as it is (rotation off): answered again instead of a new one."""
 
@@ -218,10 +221,7 @@ def read_form(request: Request, limit: int) -> Parameters:
     Raises:
         UnsupportedMediaType: the body is something else. InvalidRequest: it is malformed.
     """
-    from grantway.errors import UnsupportedMediaType
-    from grantway.protocol.message import FORM, parse_parameters
-
     content_type = request.header(b"content-type")
-    if content_type is None or content_type.split(b";", 1)[0].strip().lower() != FORM:
+    if content_type != FORM and (content_type is None or content_type.split(b";", 1)[0].strip().lower() != FORM):
         raise UnsupportedMediaType()
     return parse_parameters(request.body, limit=limit)

@@ -15,7 +15,6 @@ from grantway.errors import (
     InvalidRequest,
     InvalidScope,
     InvalidTarget,
-    TooManyRequests,
     UnauthorizedClient,
 )
 from grantway.extension import Call, ClientAuthentication, Credential, Decision, Runtime
@@ -41,11 +40,11 @@ async def authenticate_client(call: Call, parameters: Parameters) -> Client:
     client = await call.runtime.grid.client(call.tenant.tenant, client_id)
     if client is None or not client.enabled:
         await method.reject(call, credential)
-        await _count_failure(call, client_id)
+        _count_failure(call, client_id)
         raise InvalidClient(detail="unknown or disabled client")
     proved = await method.authenticate(call, client, credential)
     if proved is None or proved != client.token_endpoint_auth_method:
-        await _count_failure(call, client_id)
+        _count_failure(call, client_id)
         raise InvalidClient(detail=f"wrong credentials, or {proved} instead of {client.token_endpoint_auth_method}")
     call.client = client
     return client
@@ -65,12 +64,8 @@ def _find_credential(call: Call, parameters: Parameters) -> tuple[ClientAuthenti
     return found
 
 
-async def _count_failure(call: Call, client_id: str) -> None:
-    """Failures are counted, successes cost nothing; the store being away must not turn a 401 into a 200."""
-    try:
-        await call.runtime.throttle.check_client(call.tenant.tenant, client_id, call.request.address, call.now)
-    except TooManyRequests as error:
-        raise TooManyRequests(error.retry_after, "Too many failed authentications. Wait and try again.") from error
+def _count_failure(call: Call, client_id: str) -> None:
+    call.runtime.throttle.count_client_failure(call.tenant.tenant, client_id, call.request.address, call.now)
 
 
 def check_grant_allowed(client: Client, grant_type: str) -> None:

@@ -7,6 +7,8 @@ back: a flood of log-ins slows log-ins down, not the token endpoint (NIST SP 800
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import time
 import unicodedata
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -30,6 +32,10 @@ _COMMON = frozenset(
 )
 
 
+_MOST_REMEMBERED = 10_000
+_REMEMBERED_TTL = 300.0
+
+
 class Passwords:
     """Hashes and verifies. One per worker."""
 
@@ -38,6 +44,8 @@ class Passwords:
         self._pool: ThreadPoolExecutor | None = None
         self._waiting = 0
         self._dummy: str | None = None
+        self._key = entropy.token_bytes(32)
+        self._remembered: dict[bytes, float] = {}
 
     async def hash(self, password: str) -> str:
         """The argon2id PHC string of a password.
@@ -58,6 +66,22 @@ class Passwords:
             await self._run(_verify, normalised, self._dummy)
             return False
         return await self._run(_verify, normalised, phc)
+
+    async def verify_remembered(self, secret: str, phc: str) -> bool:
+        """As ``verify``, for client secrets a person chose: one that was right is remembered for a while.
+
+        Only a digest is kept, under a key of this process. The PHC string is part of it: a changed secret is another.
+        """
+        digest = hashlib.blake2b(phc.encode() + b"\0" + secret.encode(), key=self._key, digest_size=32).digest()
+        now = time.monotonic()
+        if self._remembered.get(digest, 0.0) > now:
+            return True
+        if not await self.verify(secret, phc):
+            return False
+        if len(self._remembered) >= _MOST_REMEMBERED:
+            self._remembered.clear()
+        self._remembered[digest] = now + _REMEMBERED_TTL
+        return True
 
     def check_policy(self, password: str, username: str = "") -> None:
         """Whether a new password may be chosen.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import re
 import secrets
+import socket
 import threading
 from base64 import urlsafe_b64encode
 from collections.abc import Iterator
@@ -104,8 +105,8 @@ class Application:
 
 
 @contextlib.contextmanager
-def run_application(dev: DevServer, **metadata: Any) -> Iterator[Application]:
-    """A new client of the server whose callback answers on a free port of loopback."""
+def run_application(dev: DevServer, *, host: str = "127.0.0.1", **metadata: Any) -> Iterator[Application]:
+    """A new client of the server whose callback answers on a free port of ``host``, a loopback address."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -135,8 +136,11 @@ def run_application(dev: DevServer, **metadata: Any) -> Iterator[Application]:
         def log_message(self, *_: Any) -> None:
             """Stays quiet."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    origin = f"http://127.0.0.1:{server.server_port}"
+    class Server(ThreadingHTTPServer):
+        address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
+
+    server = Server((host, 0), Handler)
+    origin = f"http://{f'[{host}]' if ':' in host else host}:{server.server_port}"
     metadata = {"client_name": "The Application", "post_logout_redirect_uris": [f"{origin}/"], **metadata}
     client = dev.add_client(redirect_uris=[f"{origin}/callback"], **metadata)
     application = Application(dev, client, origin)

@@ -71,7 +71,7 @@ class DevServer(Struct, frozen=True):
         user = self.administer("POST", "/admin/users", {"username": username, "password": password, **claims})
         return {**user, "password": password}
 
-    def administer(self, method: str, path: str, document: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    def administer(self, method: str, path: str, document: Any = None) -> dict[str, Any]:
         """One call of the admin API, which must succeed."""
         answer = requests.request(
             method,
@@ -89,7 +89,8 @@ class DevServer(Struct, frozen=True):
 def run_dev(folder: Path, settings: Mapping[str, str] | None = None) -> Iterator[DevServer]:
     """Starts ``grantway dev --ephemeral`` on free ports in ``folder``; ends it by SIGTERM, which it must obey.
 
-    ``settings``: environment variables for it, ``SETTINGS`` by default. Afterwards: exit code 0, no error in its log, nothing left behind.
+    ``settings``: environment variables for it, ``SETTINGS`` by default.
+    Afterwards: exit code 0, no error in its log, nothing left behind.
     """
     ready_file = folder / "ready.json"
     command = [sys.executable, "-m", "grantway", "dev", "--ephemeral", "--port", "0", "--admin-port", "0"]

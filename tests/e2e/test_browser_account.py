@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import requests
 
-from .browsing import Application, Visitor
+from .browsing import Application, Visitor, run_application
 from .dev_server import DevServer
 
 pytestmark = pytest.mark.browser
@@ -65,6 +65,28 @@ def test_a_newcomer_registers_on_the_way_to_the_application(visitor: Visitor, ap
         f"{username}@example.com",
         False,
     )
+
+
+@pytest.mark.threat("T96")
+def test_registering_leads_on_to_an_application_that_needs_no_consent(visitor: Visitor, dev: DevServer) -> None:
+    with run_application(dev, skip_consent=True) as application:
+        visitor.ask(application)
+        visitor.press("register-link")
+        assert "The Application" in visitor.page.inner_text("main")
+        fill_in_registration(visitor, "grace" + visitor.user["username"], "a password of her own")
+        visitor.expect("callback")
+        assert application.take_answer()["code"]
+
+
+@pytest.mark.threat("T91")
+def test_registration_for_a_sign_in_of_another_browser_is_refused(
+    new_visitor: NewVisitor, application: Application
+) -> None:
+    attacker, victim = new_visitor(), new_visitor()
+    attacker.ask(application)
+    attacker.press("register-link")
+    victim.go(attacker.page.url)
+    victim.expect("error")
 
 
 def test_registration_says_what_is_wrong_and_keeps_what_was_typed(visitor: Visitor) -> None:

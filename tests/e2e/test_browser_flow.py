@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from .browsing import Application, Visitor
+from .browsing import Application, Visitor, run_application
 from .dev_server import DevServer
 
 pytestmark = pytest.mark.browser
@@ -149,6 +149,26 @@ def test_form_post_sends_itself_or_waits_for_its_button(
     assert application.received[0].headers["origin"] == "null"  # not even our address is told along
     assert "?" not in visitor.page.url
     assert application.redeem(application.take_answer())["access_token"]
+
+
+@pytest.mark.spec("RFC 8252 §7.3")
+@pytest.mark.threat("T96")
+def test_the_way_back_to_an_ipv6_loopback_address_is_not_blocked(visitor: Visitor, dev: DevServer) -> None:
+    with run_application(dev, host="::1", application_type="native") as application:
+        assert sign_in_and_allow(visitor, application)["access_token"]
+
+
+@pytest.mark.spec("RFC 8252 §7.1")
+@pytest.mark.threat("T96")
+def test_the_way_back_to_a_private_use_scheme_is_not_blocked(visitor: Visitor, dev: DevServer) -> None:
+    redirect_uri = "com.example.app:/callback"
+    client = dev.add_client(redirect_uris=[redirect_uri], application_type="native", token_endpoint_auth_method="none")
+    visitor.allowed.add("com.example.app://")
+    visitor.go(Application(dev, client, "").build_url(redirect_uri=redirect_uri))
+    visitor.sign_in()
+    visitor.expect("consent")
+    with visitor.page.expect_request("com.example.app:/callback?*"):
+        visitor.press("allow")
 
 
 @pytest.mark.spec("OAuth 2.0 Multiple Response Type Encoding Practices §2.1")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from grantway.accounts import normalise_username
+from grantway.browser import read_device, remember_device
 from grantway.events import LoginFailed
 from grantway.extension import Authenticator, Call, Login
 from grantway.protocol.message import Parameters
@@ -18,7 +19,8 @@ class PasswordAuthenticator(Authenticator):
         runtime, tenant = call.runtime, call.tenant.tenant
         username, password = form.get("username") or "", form.get("password") or ""
         key = normalise_username(username[:512])
-        await runtime.throttle.check_login(tenant, key, call.request.address, call.now)
+        device = read_device(call, key)
+        await runtime.throttle.check_login(tenant, key, call.request.address, call.now, device=device)
         is_possible = len(username) <= 512 and 0 < len(key) <= 255  # cut to size it would be another's name
         subject = await runtime.store.load_subject_by_username(tenant, key) if is_possible else None
         is_correct = await runtime.passwords.verify(password, subject.password if subject else None)
@@ -28,5 +30,6 @@ class PasswordAuthenticator(Authenticator):
                 LoginFailed(tenant=tenant, at=call.now, username=key[:255], reason=reason, address=call.request.address)
             )
             return None
-        await runtime.throttle.forgive_login(tenant, key)
+        await runtime.throttle.forgive_login(tenant, key, device=device)
+        remember_device(call, key)
         return Login(subject=subject, acr=runtime.settings.interaction.acr, amr=("pwd",))

@@ -4,12 +4,21 @@
 from __future__ import annotations
 
 import binascii
+import hashlib
+import os
 from urllib.parse import unquote_to_bytes
 
 from grantway.errors import InvalidClient, InvalidRequest
 from grantway.extension import Call, ClientAuthentication, Credential, Runtime
-from grantway.model import Client, Tenant
+from grantway.model import Client, ClientSecret, Tenant
 from grantway.protocol.message import Parameters, Request, has_valid_escapes, is_vschar
+
+
+class BasicCredential(Credential, frozen=True):
+    """What a Basic header holds. ``proved``: the client and secret it was found to be, the last time it came."""
+
+    header: bytes = b""
+    proved: tuple[Client, ClientSecret] | None = None
 
 
 class ClientSecretBasic(ClientAuthentication):
@@ -19,25 +28,49 @@ class ClientSecretBasic(ClientAuthentication):
     spec = "RFC 6749 §2.3.1"
     methods = ("client_secret_basic",)
 
+    def __init__(self) -> None:
+        # Headers that were proved right, by keyed digest: reading and checking one costs 5 µs, finding it again 1.
+        self._proved: dict[bytes, tuple[Client, ClientSecret]] = {}
+        self._key = os.urandom(32)
+
     def parse_credential(self, request: Request, parameters: Parameters) -> Credential | None:
         header = request.header(b"authorization")
         if header is None or header[:6].lower() != b"basic ":
             return None
-        credential = parse_basic(header)
+        proved = self._proved.get(self._digest(header))
+        if proved is not None:
+            credential = BasicCredential(proved[0].client_id, header=header, proved=proved)
+        else:
+            client_id, secret = parse_basic(header)
+            credential = BasicCredential(client_id, secret, header)
         stated = parameters.get("client_id")
         if stated is not None and stated != credential.client_id:
             raise InvalidRequest("client_id differs from the one in the Authorization header.")
         return credential
 
     async def authenticate(self, call: Call, client: Client, credential: Credential) -> str | None:
-        is_correct = await is_client_secret(call.runtime, client, credential.proof, call.now)
-        return "client_secret_basic" if is_correct else None
+        if not isinstance(credential, BasicCredential):
+            return None
+        proved = credential.proved
+        if proved is not None and proved[0] is client and is_secret_live(proved[1], call.now):
+            return self.name  # the very client that was loaded then: a change of any kind makes another object
+        proof = credential.proof or parse_basic(credential.header)[1]
+        secret = await find_client_secret(call.runtime, client, proof, call.now)
+        if secret is None:
+            return None
+        if len(self._proved) >= _MOST_PROVED:
+            self._proved.clear()
+        self._proved[self._digest(credential.header)] = client, secret
+        return self.name
 
     async def reject(self, call: Call, credential: Credential) -> None:
         call.runtime.keys.is_secret_correct(credential.proof, _NOBODYS_DIGEST)
 
     def discovery(self, runtime: Runtime, tenant: Tenant) -> dict[str, list[str]]:
         return {"token_endpoint_auth_methods_supported": list(self.methods)}
+
+    def _digest(self, header: bytes) -> bytes:
+        return hashlib.blake2b(header, key=self._key, digest_size=32).digest()
 
 
 class ClientSecretPost(ClientAuthentication):
@@ -55,8 +88,8 @@ class ClientSecretPost(ClientAuthentication):
         return Credential(parameters.get("client_id") or "", parameters.get("client_secret") or "")
 
     async def authenticate(self, call: Call, client: Client, credential: Credential) -> str | None:
-        is_correct = await is_client_secret(call.runtime, client, credential.proof, call.now)
-        return "client_secret_post" if is_correct else None
+        secret = await find_client_secret(call.runtime, client, credential.proof, call.now)
+        return self.name if secret is not None else None
 
     async def reject(self, call: Call, credential: Credential) -> None:
         call.runtime.keys.is_secret_correct(credential.proof, _NOBODYS_DIGEST)
@@ -68,23 +101,31 @@ class ClientSecretPost(ClientAuthentication):
 _NOBODYS_DIGEST = "keyed:" + "00" * 32
 
 
-async def is_client_secret(runtime: Runtime, client: Client, secret: str, now: int) -> bool:
-    """Whether ``secret`` is one of the client's live secrets. An empty one never is."""
-    if not secret:
-        return False
-    for candidate in client.secrets:
-        if not candidate.enabled or (candidate.expires_at is not None and candidate.expires_at <= now):
+_MOST_PROVED = 10_000
+
+
+def is_secret_live(secret: ClientSecret, now: int) -> bool:
+    """Enabled, and not past its end."""
+    return secret.enabled and (secret.expires_at is None or secret.expires_at > now)
+
+
+async def find_client_secret(runtime: Runtime, client: Client, proof: str, now: int) -> ClientSecret | None:
+    """The one of the client's live secrets that ``proof`` is, or None. An empty proof never is one."""
+    if not proof:
+        return None
+    for secret in client.secrets:
+        if not is_secret_live(secret, now):
             continue
-        if candidate.digest.startswith("keyed:"):
-            if runtime.keys.is_secret_correct(secret, candidate.digest):
-                return True
-        elif await runtime.passwords.verify(secret, candidate.digest):
-            return True
-    return False
+        if secret.digest.startswith("keyed:"):
+            if runtime.keys.is_secret_correct(proof, secret.digest):
+                return secret
+        elif await runtime.passwords.verify_remembered(proof, secret.digest):
+            return secret
+    return None
 
 
-def parse_basic(header: bytes) -> Credential:
-    """client_id and client_secret of a Basic header, strictly: one space, canonical base64, valid escapes, VSCHAR.
+def parse_basic(header: bytes) -> tuple[str, str]:
+    """(client_id, client_secret) of a Basic header, strictly: one space, canonical base64, valid escapes, VSCHAR.
 
     Raises:
         InvalidClient: it is anything else.
@@ -99,7 +140,7 @@ def parse_basic(header: bytes) -> Credential:
     client_id, separator, secret = decoded.partition(b":")
     if not separator:
         raise InvalidClient("The Authorization header is not valid Basic authentication.")
-    return Credential(_decode(client_id), _decode(secret))
+    return _decode(client_id), _decode(secret)
 
 
 def _decode(part: bytes) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from msgspec import Struct
 
 from grantway.browser import find_browser
+from grantway.endpoints.presentation import render
 from grantway.errors import AccessDenied, InvalidRequest, OAuthError
 from grantway.events import AuthorizationGranted, AuthorizationRefused
 from grantway.extension import Call
@@ -182,14 +183,10 @@ def answer(call: Call, request: AuthorizationRequest, members: dict[str, str]) -
         members["state"] = request.state
     members["iss"] = call.tenant.issuer
     if request.response_mode == "form_post":  # OAuth 2.0 Form Post Response Mode §2
-        return call.runtime.pages.render(
+        return render(
+            call,
             "form_post",
-            {
-                "issuer_name": call.tenant.display_name or call.tenant.issuer,
-                "base": call.base,
-                "redirect_uri": request.redirect_uri,
-                "fields": list(members.items()),
-            },
+            {"redirect_uri": request.redirect_uri, "fields": list(members.items())},
             form_action=build_form_action(request.redirect_uri),
             locales=request.ui_locales,
         )

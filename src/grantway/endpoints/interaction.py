@@ -16,7 +16,7 @@ from grantway.endpoints.dispatcher import Flow, advance, choose_step, load_flow,
 from grantway.endpoints.presentation import describe_account, describe_client, render
 from grantway.errors import InvalidRequest, OAuthError, TooManyRequests
 from grantway.extension import Call, Endpoint
-from grantway.model import Interaction
+from grantway.model import Interaction, Session
 from grantway.protocol.interaction import AskConsent, Login, SelectAccount, Step
 from grantway.protocol.message import Parameters, Response, parse_parameters
 from grantway.protocol.redirect_uri import build_form_action
@@ -121,9 +121,14 @@ class InteractionPage(Endpoint):
         if login is None:
             return self._show_login(call, flow, username=username, error=WRONG_CREDENTIALS, status=401)
         session = await begin_session(call, login, remember=form.get("remember") == "1")
-        interaction = replace(_interaction(flow), session_id=session.session_id, authenticated_at=call.now)
-        fresh = await load_flow(call, flow.client, flow.request, session, interaction)
-        return await _proceed(call, fresh, interaction)
+        return await proceed_authenticated(call, flow, session)
+
+
+async def proceed_authenticated(call: Call, flow: Flow, session: Session) -> Response:
+    """Moves a request on whose person has just proved who they are, by logging in or by registering."""
+    interaction = replace(_interaction(flow), session_id=session.session_id, authenticated_at=call.now)
+    fresh = await load_flow(call, flow.client, flow.request, session, interaction)
+    return await _proceed(call, fresh, interaction)
 
 
 async def load_interaction_flow(call: Call) -> Flow:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from grantway.accounts import create_account
 from grantway.browser import begin_session, check_form
-from grantway.endpoints.dispatcher import redirect
-from grantway.endpoints.presentation import render
+from grantway.endpoints.dispatcher import Flow, redirect
+from grantway.endpoints.interaction import load_interaction_flow, proceed_authenticated
+from grantway.endpoints.presentation import describe_client, render
 from grantway.errors import Conflict, InvalidRequest, Unprocessable
 from grantway.events import SubjectRegistered
 from grantway.extension import Call, Endpoint, Login
 from grantway.model import Subject
 from grantway.protocol.message import Parameters, Response, parse_parameters
+from grantway.protocol.redirect_uri import build_form_action
 
 
 class SignUp(Endpoint):
@@ -24,47 +26,54 @@ class SignUp(Endpoint):
             raise InvalidRequest("Registration is not open here.")
         query = parse_parameters(call.request.query)
         query.check_unique()
-        interaction = query.get("interaction")
-        if interaction is not None and not _is_identifier(interaction):
-            raise InvalidRequest("The address of this page is damaged. Go back to the application and start again.")
+        flow = await load_interaction_flow(call) if query.has("interaction") else None
         if call.request.method == "GET":
-            return self._show(call, interaction)
+            return self._show(call, flow)
         form = call.form()
         form.check_unique()
         check_form(call, form)
-        await call.runtime.throttle.check_registration(call.tenant.tenant, call.request.address, call.now)
+        await call.runtime.throttle.check_address(call.tenant.tenant, "register", call.request.address, call.now)
         try:
             subject = await _register(call, form)
         except Unprocessable as error:
-            return self._show(call, interaction, form, {error.field: error.message})
+            return self._show(call, flow, form, {error.field: error.message})
         except Conflict:
             # telling is unavoidable where the name itself is chosen here; guesses at it are counted like log-ins
-            return self._show(call, interaction, form, {"username": "This user name is taken."})
+            return self._show(call, flow, form, {"username": "This user name is taken."})
         login = Login(subject=subject, acr=call.runtime.settings.interaction.acr, amr=("pwd",))
-        await begin_session(call, login, remember=False)
-        return redirect(f"{call.base}/interaction?id={interaction}" if interaction else f"{call.base}/account")
+        session = await begin_session(call, login, remember=False)
+        if flow is not None:
+            return await proceed_authenticated(call, flow, session)
+        return redirect(f"{call.base}/account")
 
     def _show(
         self,
         call: Call,
-        interaction: str | None,
+        flow: Flow | None,
         form: Parameters | None = None,
         errors: dict[str, str] | None = None,
     ) -> Response:
-        suffix = f"?interaction={interaction}" if interaction else ""
-        login_url = f"{call.base}/interaction?id={interaction}" if suffix else f"{call.base}/login"
+        suffix, login_url, client, form_action = "", f"{call.base}/login", None, None
+        if flow is not None and flow.interaction is not None:
+            identifier = flow.interaction.interaction_id
+            suffix, login_url = f"?interaction={identifier}", f"{call.base}/interaction?id={identifier}"
+            client, form_action = describe_client(flow.client), build_form_action(flow.request.redirect_uri)
         context = {
+            "client": client,
             "values": {name: (form.get(name) or "") if form else "" for name in ("username", "email", "name")},
             "errors": errors or {},
             "requirements": call.runtime.passwords.describe_policy(),
             "login_url": login_url,
             "action": f"{call.base}/register{suffix}",
         }
-        return render(call, "register", context, status=422 if errors else 200)
-
-
-def _is_identifier(text: str) -> bool:
-    return len(text) <= 64 and all(c.isascii() and (c.isalnum() or c in "-_") for c in text)
+        return render(
+            call,
+            "register",
+            context,
+            status=422 if errors else 200,
+            form_action=form_action,
+            locales=flow.request.ui_locales if flow is not None else (),
+        )
 
 
 async def _register(call: Call, form: Parameters) -> Subject:

@@ -157,7 +157,7 @@ async def _issue_id_token(call: Call, decision: Decision, identifier: str, acces
         now=call.now // 1000,
         ttl=min(client.id_token_ttl or settings.id_token_ttl, settings.max_token_ttl),
         alg=alg,
-        nonce=authorization.nonce if authorization else None,
+        nonce=decision.nonce,
         auth_time=authorization.auth_time if authorization else None,
         acr=authorization.acr if authorization else None,
         amr=authorization.amr if authorization else (),

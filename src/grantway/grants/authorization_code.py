@@ -48,6 +48,7 @@ class AuthorizationCode(Grant):
             is_scope_fixed=True,
             is_refreshable="refresh_token" in client.grant_types,
             has_id_token="openid" in authorization.scope,
+            nonce=authorization.nonce,
         )
 
     async def spend(self, call: Call, decision: Decision) -> Decision:

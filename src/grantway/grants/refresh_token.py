@@ -64,5 +64,6 @@ class RefreshToken(Grant):
 
 
 def find_rotation(call: Call, client: Client) -> RefreshRotation:
-    """The client's rotation, or the server's."""
-    return client.refresh_token_rotation or call.runtime.settings.tokens.refresh_token_rotation
+    """The client's rotation, or the server's. A public client's tokens always rotate (RFC 9700 §4.14.2)."""
+    rotation = client.refresh_token_rotation or call.runtime.settings.tokens.refresh_token_rotation
+    return "grace" if rotation == "off" and client.is_public else rotation

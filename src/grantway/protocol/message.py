@@ -67,7 +67,7 @@ class Request(Struct, kw_only=True):
             if key != b"cookie":
                 continue
             for part in value.decode("latin-1").split(";"):
-                # OWS alone: str.strip() also takes U+0085 and U+00A0, behind which a name passes a browser's check of __Host-
+                # OWS alone: strip() takes U+00A0 too, behind which a name passes the check of __Host-
                 name, separator, content = part.strip(" \t").partition("=")
                 if separator and name in cookies:
                     twice.add(name)

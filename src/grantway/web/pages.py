@@ -80,7 +80,6 @@ _HEADERS = (
     (b"permissions-policy", ", ".join(f"{feature}=()" for feature in _DENIED_FEATURES).encode("ascii")),
 )
 
-
 # With no-referrer a browser sends ``Origin: null`` with a form (Fetch §3.2), and forms are checked by it; other
 # sites learn nothing either way. The form of form_post goes to the client, which shall not learn our address.
 _SAME_ORIGIN = (b"referrer-policy", b"same-origin")

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 Ready = Callable[[Listeners], None]
 OpenServer = Callable[[], Awaitable["AuthorizationServer"]]
 
+REPLACED = signal.SIGUSR1
+"""Tells a worker that another one has taken its place: finish what is under way and go."""
 KEEP_ALIVE_TIMEOUT = 75
 """Seconds an idle connection is kept: longer than the 60 s after which common proxies give up theirs, so that it is
 never this side that closes while the proxy sends."""
@@ -98,6 +100,7 @@ class _Process:
         self.ready = ready
         self.lifeline = lifeline
         self.stopping = asyncio.Event()
+        self.is_replaced = False
         self.fronts: list[Server] = []
 
     async def serve(self, open_server: OpenServer | None) -> None:
@@ -106,6 +109,7 @@ class _Process:
             if signal.getsignal(number) is not signal.SIG_IGN:
                 loop.add_signal_handler(number, self.stop)
         if self.lifeline is not None:
+            loop.add_signal_handler(REPLACED, self.leave)
             loop.add_reader(self.lifeline, self._read_lifeline, loop, self.lifeline)
         server = await (open_server or self._open_server)()
         try:
@@ -136,8 +140,9 @@ class _Process:
                 self.ready(self.listeners)
             gc.freeze()  # what is there now stays: the collector need not walk it again
             await _first(self.stopping, *tasks)
-        server.runtime.is_stopping = True  # /health/ready says 503 from here on
-        await asyncio.sleep(self.settings.serve.drain_delay)
+        if not self.is_replaced:
+            server.runtime.is_stopping = True  # /health/ready says 503 from here on
+            await asyncio.sleep(self.settings.serve.drain_delay)
         for front in self.fronts:
             front.should_exit = True
         await asyncio.gather(*tasks)
@@ -148,6 +153,11 @@ class _Process:
             for front in self.fronts:
                 front.force_exit = True
         self.stopping.set()
+
+    def leave(self) -> None:
+        """Another worker has taken this one's place: the server as a whole stays ready."""
+        self.is_replaced = True
+        self.stop()
 
     def _read_lifeline(self, loop: asyncio.AbstractEventLoop, lifeline: int) -> None:
         if not os.read(lifeline, 4096):

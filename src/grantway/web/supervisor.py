@@ -24,6 +24,7 @@ from typing import IO, cast
 from grantway import errors
 from grantway.config import Settings
 from grantway.web.listeners import Handover, Listeners
+from grantway.web.serve import REPLACED
 
 START_TIMEOUT = 60.0
 """Seconds a worker may take until it answers."""
@@ -195,10 +196,10 @@ class Supervisor:
 
     def _on_ready(self, worker: _Worker) -> None:
         worker.is_ready = True
-        for other in self.workers:
-            if other.slot == worker.slot and other is not worker and not other.is_leaving:
+        for other in self.workers[: self.workers.index(worker)]:  # in the order of their starts: the newest stays
+            if other.slot == worker.slot and not other.is_leaving:
                 other.is_leaving = True
-                other.signal(signal.SIGTERM)
+                other.signal(REPLACED)
         if not self.was_complete and sum(w.is_ready for w in self.workers) == self.settings.serve.workers:
             self.was_complete = True
             if self.ready is not None:

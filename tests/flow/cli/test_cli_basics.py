@@ -39,7 +39,8 @@ def test_help_and_version_load_nothing_heavy(arguments):
 
 
 def test_the_version_is_said_without_the_command_line_library():
-    code = "import sys; from grantway.cli import main; sys.argv[1:] = ['--version']\ntry: main()\nfinally: print('click' in sys.modules)"
+    code = "import sys; from grantway.cli import main; sys.argv[1:] = ['--version']\n"
+    code += "try: main()\nfinally: print('click' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines() == ["grantway 0.1.0", "False"]
 

@@ -211,3 +211,9 @@ def test_an_error_carries_what_its_status_demands(
 @pytest.mark.threat("T149")
 def test_the_detail_of_an_error_stays_inside() -> None:
     assert b"inside" not in build_error_response(InvalidGrant("outside", detail="inside")).body
+
+
+def test_a_header_is_found_by_its_name_and_absent_ones_are_none() -> None:
+    request = Request(method="GET", path="/", headers=((b"host", b"as.example"), (b"origin", b"https://a.example")))
+    assert request.header(b"host") == b"as.example"
+    assert request.header(b"authorization") is None
