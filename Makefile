@@ -50,7 +50,7 @@ format: $(VENV)/.dev ## let ruff mend what it can
 	$(BIN)/ruff format .
 
 docs: $(VENV)/.dev ## write the generated pages of docs/reference again
-	$(BIN)/python -m grantway.testing.reference
+	$(BIN)/python docs/generate.py
 
 bench: $(VENV)/.dev ## measure; needs wrk, and nothing else running
 	$(BIN)/python -m bench $(BENCH_ARGS)

@@ -73,9 +73,8 @@ SPECIFICATIONS = {
 """Every specification that may be cited: its name in citations and its title."""
 
 _GAP = r"[\s#]+"
-_NAME = "|".join(
-    _GAP.join(map(re.escape, name.split())) for name in sorted([*SPECIFICATIONS, *_ALIASES], key=len)[::-1]
-)
+_BY_LENGTH = sorted([*SPECIFICATIONS, *_ALIASES], key=len, reverse=True)
+_NAME = "|".join(_GAP.join(map(re.escape, name.split())) for name in _BY_LENGTH)
 _SECTION = r"§\s?[A-Z]?\d+(?:\.\d+)*"
 _CLAUSE = rf"{_SECTION}|Appendix [A-Z](?:\.\d+)?|\d+\.\d+\.\d+"
 _MORE = rf"(?:,|{_GAP}(?:and|or|to)){_GAP}{_SECTION}"

@@ -1,8 +1,8 @@
 """What the whole suite shares: the outside programs that some tests need, and the rule for where one is missing.
 
-A test says what it needs by a marker: ``browser`` (Chromium) or ``node`` (Node.js and the npm packages of tests/e2e).
-Where that is missing the test is skipped and says how to get it; with ``CI`` in the environment it fails instead, so
-that nobody's merge goes green on tests that did not run.
+A test says what it needs by a marker, ``browser`` (Chromium) or ``node`` (Node.js and the npm packages of tests/e2e),
+or by the fixture ``curl``. Where that is missing the test is skipped and says how to get it; with ``CI`` in the
+environment it fails instead, so that nothing goes green on tests that did not run.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -32,14 +33,27 @@ def node_modules() -> Path:
     return E2E / "node_modules"
 
 
+@pytest.fixture(scope="session")
+def curl() -> str:
+    """The curl of this machine."""
+    found = shutil.which("curl")
+    if found is None:
+        _do_without("curl is not there. Get it by `apt-get install curl`.")
+    return found
+
+
 @pytest.hookimpl(tryfirst=True)  # before any fixture is made
 def pytest_runtest_setup(item: pytest.Item) -> None:
     for marker, find_missing in _NEEDS.items():
         missing = find_missing() if item.get_closest_marker(marker) is not None else None
         if missing is not None:
-            if os.environ.get("CI"):
-                pytest.fail(f"{missing} CI is set, so this is a failure.", pytrace=False)
-            pytest.skip(missing)
+            _do_without(missing)
+
+
+def _do_without(missing: str) -> NoReturn:
+    if os.environ.get("CI"):
+        pytest.fail(f"{missing} CI is set, so this is a failure.", pytrace=False)
+    pytest.skip(missing)
 
 
 def _find_missing_browser() -> str | None:

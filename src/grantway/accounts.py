@@ -26,7 +26,7 @@ def check_username(username: str) -> str:
     """
     key = normalise_username(username)
     if not key:
-        raise Unprocessable("username", "Choose a user name.")
+        raise Unprocessable("username", "Choose a username.")
     if len(username) > 128 or len(key) > 255:
         raise Unprocessable("username", "Use at most 128 characters.")
     if any(unicodedata.category(c)[0] in "CZ" for c in key):

@@ -23,6 +23,7 @@ from grantway.protocol.sealing import decode_base64url, encode_base64url
 _SECRET_SIZE = 32
 _CSRF_PURPOSE = b"grantway/csrf/v1"
 _DEVICE_PURPOSE = b"grantway/known-device/v1"
+_DEVICE_SIZE = 16
 _DEVICE_TTL = 180 * 86400
 _TOUCH_INTERVAL_MS = 60_000
 
@@ -161,19 +162,18 @@ async def end_session(call: Call, session: Session) -> None:
 
 
 def read_device(call: Call, username_key: str) -> str | None:
-    """Proof that this browser logged in to this account before; None: it did not, or the cookie is another's."""
-    device = call.request.cookies().get(_cookie_name(call, "device"), "")
-    tag = decode_base64url(device)
-    parts = [call.tenant.tenant.encode(), username_key.encode()]
-    if tag is None or not call.runtime.keys.is_tag_correct(_DEVICE_PURPOSE, parts, tag):
-        return None
-    return device
+    """Which of the browsers that logged in to this account before this is; None: none of them."""
+    secret = decode_base64url(call.request.cookies().get(_cookie_name(call, "device"), "")) or b""
+    device, tag = secret[:_DEVICE_SIZE], secret[_DEVICE_SIZE:]
+    parts = [call.tenant.tenant.encode(), username_key.encode(), device]
+    return device.hex() if call.runtime.keys.is_tag_correct(_DEVICE_PURPOSE, parts, tag) else None
 
 
 def remember_device(call: Call, username_key: str) -> None:
     """Lets this browser be recognised at the next log-in to the same account. It logs nobody in."""
-    tag = call.runtime.keys.build_tag(_DEVICE_PURPOSE, [call.tenant.tenant.encode(), username_key.encode()])
-    _set_cookie(call, "device", encode_base64url(tag), max_age=_DEVICE_TTL)
+    device = call.runtime.entropy.token_bytes(_DEVICE_SIZE)
+    tag = call.runtime.keys.build_tag(_DEVICE_PURPOSE, [call.tenant.tenant.encode(), username_key.encode(), device])
+    _set_cookie(call, "device", encode_base64url(device + tag), max_age=_DEVICE_TTL)
 
 
 def find_keep_until(call: Call) -> int:

@@ -158,6 +158,8 @@ class Endpoint(Extension):
     """Answers browsers of the clients' registered origins (CORS)."""
     is_page: ClassVar[bool] = False
     """Answers people: an error is a page, not JSON."""
+    is_answered_when_stale: ClassVar[bool] = False
+    """Says nothing that must be sure at this moment: it answers from memory while the database is away."""
     challenge: ClassVar[bytes] = b"Bearer"
     """The scheme its 401 names."""
 

@@ -18,7 +18,7 @@ from grantway.errors import (
     UnauthorizedClient,
 )
 from grantway.extension import Call, ClientAuthentication, Credential, Decision, Runtime
-from grantway.model import Client
+from grantway.model import Authorization, Client
 from grantway.protocol.message import Parameters
 from grantway.protocol.scope import intersect_scope, narrow_scope, parse_scope
 from grantway.tokens import AccessClaims
@@ -86,22 +86,30 @@ async def check_issuance(call: Call, decision: Decision) -> Decision:
         subject = await runtime.grid.subject(tenant, decision.subject)
         if subject is None or not subject.enabled:
             raise InvalidGrant(detail="subject is gone or disabled")
-    authorization = decision.authorization
-    if authorization is not None:
-        if authorization.revoked_at is not None:
-            raise InvalidGrant(detail="authorization is revoked")
-        if authorization.expires_at <= call.now:
-            raise InvalidGrant(detail="authorization has expired")
-        if authorization.session_bound and authorization.session_id is not None:
-            session = await runtime.store.load_session(tenant, authorization.session_id)
-            if session is None or session.ended_at is not None or session.expires_at <= call.now:
-                raise InvalidGrant(detail="session has ended")
+    if decision.authorization is not None:
+        await check_authorization(call, decision.authorization)
     scope = decision.scope if decision.scope is client.scope else intersect_scope(decision.scope, client.scope)
     if decision.scope and not scope:
         raise InvalidScope(detail="the client has lost every scope that was granted")
     if any(audience not in client.audience for audience in decision.audience):
         raise InvalidTarget(detail="the client may no longer ask for an audience that was granted")
     return decision if scope == decision.scope else replace(decision, scope=scope)
+
+
+async def check_authorization(call: Call, authorization: Authorization) -> None:
+    """Whether a stored permission still holds: not revoked, not expired, and the session it ends with still lives.
+
+    Raises:
+        InvalidGrant: it does not.
+    """
+    if authorization.revoked_at is not None:
+        raise InvalidGrant(detail="authorization is revoked")
+    if authorization.expires_at <= call.now:
+        raise InvalidGrant(detail="authorization has expired")
+    if authorization.session_bound and authorization.session_id is not None:
+        session = await call.runtime.store.load_session(call.tenant.tenant, authorization.session_id)
+        if session is None or session.ended_at is not None or session.expires_at <= call.now:
+            raise InvalidGrant(detail="session has ended")
 
 
 def narrow_decision(decision: Decision, parameters: Parameters) -> Decision:
@@ -140,5 +148,8 @@ async def find_access(runtime: Runtime, tenant: str, token: str) -> AccessClaims
     """
     claims = await runtime.tokens.open_access(tenant, token)
     if claims is None or await runtime.grid.is_revoked(tenant, claims.revocation_keys(), claims.issued_at):
+        return None
+    client = await runtime.grid.client(tenant, claims.client_id)
+    if client is None or not client.enabled:  # a worker may have issued it before it heard of the disabling
         return None
     return claims

@@ -90,7 +90,7 @@ class Keys:
 
     async def build_jwks(self, tenant: str) -> bytes:
         """The JWK Set (RFC 7517 §5): next, active and retired keys, public halves only."""
-        keys, now = await self._grid.keys(tenant), self._clock.now()
+        keys, now = await self._grid.keys(tenant, or_stale=True), self._clock.now()
         cached = self._jwks.get(tenant)
         if cached is not None and cached[0] is keys and now < cached[1]:
             return cached[2]
@@ -102,7 +102,7 @@ class Keys:
 
     async def list_algorithms(self, tenant: str) -> list[str]:
         """Algorithms there is an active key for, in the order of the settings."""
-        active = {key.alg for key in await self._grid.keys(tenant) if key.state == "active"}
+        active = {key.alg for key in await self._grid.keys(tenant, or_stale=True) if key.state == "active"}
         return [alg for alg in self._settings.keys.algorithms if alg in active]
 
     def _open(self, key: SigningKey) -> Signer:

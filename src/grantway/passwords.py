@@ -99,7 +99,7 @@ class Passwords:
             (settings.require_symbol and all(c.isalnum() for c in password), "Use a symbol."),
             (any(unicodedata.category(c) in ("Cc", "Cs") for c in password), "Do not use control characters."),
             (password.casefold() in _COMMON or len(set(password)) < 4, "This password is too easy to guess."),
-            (bool(username) and username.casefold() in password.casefold(), "Do not use your user name in it."),
+            (bool(username) and username.casefold() in password.casefold(), "Do not use your username in it."),
         )
         for is_broken, message in rules:
             if is_broken:

@@ -281,6 +281,9 @@ class Store(Protocol):
     async def count_attempt(self, tenant: str, kind: str, key: str, *, now: int, window_ms: int) -> int:
         """Counts an attempt *before* it is tried and returns how many the window holds, this one included."""
 
+    async def take_back_attempt(self, tenant: str, kind: str, key: str) -> None:
+        """Uncounts one attempt that turned out to be none; never below zero."""
+
     async def forgive_attempts(self, tenant: str, kind: str, key: str) -> None:
         """Forgets the attempts, after a success."""
 
@@ -324,13 +327,15 @@ class Grid(Protocol):
 
     async def stop(self) -> None: ...
 
-    async def tenant(self, tenant: str) -> Tenant | None: ...
+    async def tenant(self, tenant: str, *, or_stale: bool = False) -> Tenant | None:
+        """``or_stale``: what is remembered will do, however old; here and in ``keys`` for what verifiers cache anyway,
+        so that discovery and the JWK Set are answered while the database is away."""
 
     async def client(self, tenant: str, client_id: str) -> Client | None: ...
 
     async def subject(self, tenant: str, subject: str) -> Subject | None: ...
 
-    async def keys(self, tenant: str) -> tuple[SigningKey, ...]: ...
+    async def keys(self, tenant: str, *, or_stale: bool = False) -> tuple[SigningKey, ...]: ...
 
     async def is_revoked(self, tenant: str, keys: Sequence[tuple[str, str]], issued_at: int) -> bool:
         """Whether one of the (kind, key) pairs refuses a token issued at ``issued_at`` (milliseconds).

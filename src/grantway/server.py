@@ -187,7 +187,7 @@ class AuthorizationServer:
         runtime = self.runtime
         call: Call | None = None
         try:
-            found = await runtime.grid.tenant(tenant)
+            found = await runtime.grid.tenant(tenant, or_stale=endpoint.is_answered_when_stale)
             if found is None or not found.enabled:
                 return _build_not_found(self._hsts)
             call = Call(runtime=runtime, request=request, tenant=found, now=runtime.clock.now(), base=base)
@@ -226,7 +226,8 @@ class AuthorizationServer:
 
     async def _allow_origin(self, call: Call, response: Response) -> None:
         """CORS for the origins clients registered; the client's own ones where the client is known. No credentials."""
-        response.headers.append(_VARY_ORIGIN)
+        if NO_STORE not in response.headers:  # what no cache keeps need not say by what it varies
+            response.headers.append(_VARY_ORIGIN)
         try:
             raw = call.request.header(b"origin")
             if raw is None or raw == b"null":

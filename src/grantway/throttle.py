@@ -41,8 +41,10 @@ class Throttle:
         """Counts one attempt of some kind by address alone. Raises ``TooManyRequests``."""
         await self._count(tenant, kind, find_network(address), self._settings.address_attempts, now)
 
-    async def forgive_login(self, tenant: str, username_key: str, *, device: str | None = None) -> None:
-        """After a success the account starts anew; the address does not, or one account would buy guesses at others."""
+    async def forgive_login(self, tenant: str, username_key: str, address: str, *, device: str | None = None) -> None:
+        """After a success the account starts anew. The address gets back this one attempt and no more, or an account of
+        one's own would buy guesses at others; and an office behind one address is not kept out by its good log-ins."""
+        await self._store.take_back_attempt(tenant, "login-address", build_key(find_network(address)))
         if device is not None:
             await self._store.forgive_attempts(tenant, "login-device", build_key(f"{username_key}\n{device}"))
         await self._store.forgive_attempts(tenant, "login-account", build_key(username_key))

@@ -88,10 +88,18 @@ class Application:
         assert answer.parameters["iss"] == self.dev.issuer
         return answer.parameters
 
+    def build_token_request(self, answer: dict[str, str]) -> dict[str, str]:
+        """The form that gets tokens for the code of ``answer``."""
+        return {
+            "grant_type": "authorization_code",
+            "code": answer["code"],
+            "redirect_uri": self.redirect_uri,
+            "code_verifier": self._verifier,
+        }
+
     def redeem(self, answer: dict[str, str]) -> dict[str, Any]:
         """The token answer."""
-        form = {"grant_type": "authorization_code", "code": answer["code"], "redirect_uri": self.redirect_uri}
-        response = self.post("/oauth2/token", {**form, "code_verifier": self._verifier})
+        response = self.post("/oauth2/token", self.build_token_request(answer))
         assert response.status_code == 200, response.text
         content: dict[str, Any] = response.json()
         return content
@@ -141,7 +149,12 @@ def run_application(dev: DevServer, *, host: str = "127.0.0.1", **metadata: Any)
 
     server = Server((host, 0), Handler)
     origin = f"http://{f'[{host}]' if ':' in host else host}:{server.server_port}"
-    metadata = {"client_name": "The Application", "post_logout_redirect_uris": [f"{origin}/"], **metadata}
+    metadata = {
+        "client_name": "The Application",
+        "post_logout_redirect_uris": [f"{origin}/"],
+        "allowed_cors_origins": [origin],
+        **metadata,
+    }
     client = dev.add_client(redirect_uris=[f"{origin}/callback"], **metadata)
     application = Application(dev, client, origin)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
@@ -204,6 +217,12 @@ class Visitor:
     def is_asked(self) -> bool:
         """Whether the server still shows a page."""
         return self.page.url.startswith(self.dev.issuer)
+
+    def forgive(self, text: str) -> None:
+        """There must be a complaint with ``text`` in it, and it is as it should be."""
+        unforgiven = [complaint for complaint in self.complaints if text not in complaint]
+        assert len(unforgiven) < len(self.complaints), self.complaints
+        self.complaints[:] = unforgiven
 
     def _see_request(self, request: Request) -> None:
         """Nothing but the server and the application is ever asked for anything (T11)."""

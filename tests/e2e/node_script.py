@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,8 @@ def run_script(name: str, task: Mapping[str, Any], visit: Callable[[str], str]) 
         assert process.stdin is not None
         assert process.stdout is not None
         assert process.stderr is not None
+        deadline = threading.Timer(TIMEOUT, process.kill)
+        deadline.start()
         try:
             for line in process.stdout:
                 message = json.loads(line)
@@ -29,8 +32,9 @@ def run_script(name: str, task: Mapping[str, Any], visit: Callable[[str], str]) 
                     process.stdin.flush()
                 else:
                     result = message["result"]
-            code = process.wait(TIMEOUT)
+            code = process.wait()
         finally:
+            deadline.cancel()
             process.kill()
-        assert code == 0, process.stderr.read()
+        assert code == 0, f"{code}: {process.stderr.read()}"
     return result

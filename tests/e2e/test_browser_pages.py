@@ -54,7 +54,7 @@ class Inspector:
             self.findings.append(f"{name}: {width} px wide on a screen of {NARROW['width']}")
 
     def _inspect(self, visitor: Visitor, name: str) -> None:
-        found: dict[str, Any] = visitor.page.evaluate("axe.run()")
+        found: dict[str, Any] = visitor.page.evaluate("axe.run({resultTypes: ['violations']})")
         for violation in found["violations"]:
             where = "; ".join(node["html"] + " " + node["failureSummary"] for node in violation["nodes"])
             self.findings.append(f"{name}: {violation['impact']} {violation['id']}: {where}")

@@ -26,7 +26,7 @@ def send(server, authorization=None, path="/oauth2/token", **data):
 
 def is_refused(answer, error="invalid_client"):
     status = {"invalid_client": 401, "invalid_request": 400}[error]
-    return (answer.status_code, answer.json()["error"]) == (status, error)
+    return (answer.status_code, answer.json().get("error")) == (status, error)
 
 
 @pytest.fixture

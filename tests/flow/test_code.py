@@ -13,7 +13,7 @@ CB = "https://client.example/cb"
 
 
 def is_refused(answer, error="invalid_grant"):
-    return (answer.status_code, answer.json()["error"]) == (400, error)
+    return (answer.status_code, answer.json().get("error")) == (400, error)
 
 
 @pytest.mark.spec("RFC 6749 §4.1.4")

@@ -112,7 +112,7 @@ def test_the_person_is_told_of_claims_that_no_scope_covers(server, client):
     browser.open(browser.build_authorization_url(client, scope="openid", claims=claims))
     browser.submit(username="ada", password="correct horse battery staple", action="login")
     assert 'id="allow"' in browser.page.text
-    assert "Your email address" in browser.page.text
+    assert "See your email address" in browser.page.text
     assert "Your phone number" in browser.page.text
 
 

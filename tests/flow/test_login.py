@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 
 import pytest
@@ -295,3 +296,20 @@ def test_the_page_belongs_to_the_issuer_alone(server, client):
     page = begin(server, client).page
     for address in re.findall(r'(?:src|href|action)="([^"]+)"', page.text):
         assert address.startswith(("/", "#", ISSUER)), address
+
+
+@pytest.mark.threat("T21")
+def test_of_parallel_consents_to_one_request_one_gives_a_code(server, client):
+    browser = begin(server, client)
+    browser.submit(username="ada", password=PASSWORD, action="login")
+    form = browser.forms()[0]
+    data = {**form.fields, "action": "allow", "scope": "openid"}
+
+    async def race():
+        return await asyncio.gather(*(browser.http.post(form.action, data=data) for _ in range(20)))
+
+    answers = server.run(race())
+    codes = {answer.headers["location"] for answer in answers if "code=" in answer.headers.get("location", "")}
+    assert len(codes) == 1
+    for answer in answers:
+        assert answer.status_code in (303, 400)

@@ -15,7 +15,7 @@ GRACE = 10
 
 
 def is_refused(answer, error="invalid_grant"):
-    return (answer.status_code, answer.json()["error"]) == (400, error)
+    return (answer.status_code, answer.json().get("error")) == (400, error)
 
 
 @pytest.fixture(params=["confidential", "public"])

@@ -150,7 +150,7 @@ async def delete_client(
 ) -> None:
     """Deletes the client, its consents and authorizations; its tokens are refused from now on."""
     await _load_for_change(runtime, tenant, client_id, expected_version, rights)
-    revocation = build_revocation(runtime, tenant, "client", client_id)
+    revocation = build_revocation(runtime, tenant, "client", client_id, is_disabling=True)
     await runtime.store.delete_client(tenant, client_id, revocation=revocation)
     emit(runtime, tenant, "client.delete", client_id, actor)
 
@@ -257,7 +257,9 @@ async def _replace(
 
 async def _store(runtime: Runtime, old: Client, client: Client, *, is_disabled: bool = False) -> Client:
     client = msgspec.structs.replace(client, updated_at=runtime.clock.now())
-    revocation = build_revocation(runtime, old.tenant, "client", old.client_id) if is_disabled else None
+    revocation = None
+    if is_disabled:
+        revocation = build_revocation(runtime, old.tenant, "client", old.client_id, is_disabling=True)
     try:
         return await runtime.store.update_client(client, revocation=revocation)
     except Conflict as error:

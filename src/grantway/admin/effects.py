@@ -30,11 +30,18 @@ def emit(runtime: Runtime, tenant: str, action: str, key: str, actor: str) -> No
     runtime.events.emit(Administered(tenant=tenant, at=runtime.clock.now(), action=action, actor=actor, key=key))
 
 
-def build_revocation(runtime: Runtime, tenant: str, kind: RevocationKind, key: str) -> Revocation:
-    """Refuses every access token of ``kind``/``key`` issued until now, for as long as one could still be valid."""
+def build_revocation(
+    runtime: Runtime, tenant: str, kind: RevocationKind, key: str, *, is_disabling: bool = False
+) -> Revocation:
+    """Refuses every access token of ``kind``/``key`` issued until now, for as long as one could still be valid.
+
+    ``is_disabling``: also those that a worker may yet issue which has not heard of it, as its memory is
+    at most ``database.freshness_bound_ms`` old.
+    """
     now = runtime.clock.now()
+    not_before = now + runtime.settings.database.freshness_bound_ms if is_disabling else now
     longest = runtime.settings.tokens.max_token_ttl * 1000
-    return Revocation(tenant=tenant, kind=kind, key=key, not_before=now, keep_until=now + longest)
+    return Revocation(tenant=tenant, kind=kind, key=key, not_before=not_before, keep_until=not_before + longest)
 
 
 def build_identifier(runtime: Runtime) -> str:

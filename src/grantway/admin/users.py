@@ -196,14 +196,16 @@ async def delete_user(
     old = await load_user(runtime, tenant, subject)
     check_version(old.version, expected_version)
     rights.check_may_hand_out(old.roles)
-    revocation = build_revocation(runtime, tenant, "subject", subject)
+    revocation = build_revocation(runtime, tenant, "subject", subject, is_disabling=True)
     await runtime.store.delete_subject(tenant, subject, revocation=revocation)
     emit(runtime, tenant, "user.delete", subject, actor)
 
 
 async def _store(runtime: Runtime, old: Subject, changes: Mapping[str, Any], *, is_disabled: bool) -> Subject:
     user = msgspec.structs.replace(old, **changes, updated_at=runtime.clock.now())
-    revocation = build_revocation(runtime, old.tenant, "subject", old.subject) if is_disabled else None
+    revocation = None
+    if is_disabled:
+        revocation = build_revocation(runtime, old.tenant, "subject", old.subject, is_disabling=True)
     try:
         return await runtime.store.update_subject(user, revocation=revocation)
     except Conflict as error:

@@ -30,6 +30,6 @@ class PasswordAuthenticator(Authenticator):
                 LoginFailed(tenant=tenant, at=call.now, username=key[:255], reason=reason, address=call.request.address)
             )
             return None
-        await runtime.throttle.forgive_login(tenant, key, device=device)
+        await runtime.throttle.forgive_login(tenant, key, call.request.address, device=device)
         remember_device(call, key)
         return Login(subject=subject, acr=runtime.settings.interaction.acr, amr=("pwd",))

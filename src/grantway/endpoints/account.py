@@ -13,6 +13,7 @@ from grantway.events import ConsentRevoked, LoggedOut, PasswordChanged
 from grantway.extension import Call, Endpoint, Login
 from grantway.model import Session, Subject
 from grantway.protocol.message import Parameters, Response
+from grantway.protocol.scope import STANDARD_SCOPES
 
 _MOST_SHOWN = 100
 
@@ -51,7 +52,9 @@ async def show_account(
                 "created_at": authorization.created_at,
             },
         )
-        entry["scope"] = list(dict.fromkeys([*entry["scope"], *authorization.scope]))  # type: ignore[misc]
+        entry["scope"] = list(
+            dict.fromkeys([*entry["scope"], *(STANDARD_SCOPES.get(scope, scope) for scope in authorization.scope)])
+        )  # type: ignore[misc]
         entry["created_at"] = min(int(str(entry["created_at"])), authorization.created_at)
     context = {
         "account": describe_account(subject),
@@ -169,7 +172,7 @@ class ChangePassword(AccountChange):
         except TooManyRequests as error:
             errors = {"current_password": error.description}
             return await show_account(call, session, errors=errors, status=429)
-        await runtime.throttle.forgive_login(tenant, subject.username_key)
+        await runtime.throttle.forgive_login(tenant, subject.username_key, call.request.address)
         await runtime.store.end_sessions(
             tenant, subject.subject, now=call.now, keep_until=find_keep_until(call), keep=session.session_id
         )

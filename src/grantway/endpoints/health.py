@@ -14,6 +14,7 @@ class Alive(Endpoint):
     name = "health_alive"
     path = "/health/alive"
     methods = ("GET",)
+    is_answered_when_stale = True
 
     async def handle(self, call: Call) -> Response:
         return build_json_response({"status": "ok"})
@@ -34,9 +35,12 @@ class Ready(Endpoint):
 
 
 class Version(Endpoint):
+    """The release that answers."""
+
     name = "version"
     path = "/version"
     methods = ("GET",)
+    is_answered_when_stale = True
 
     async def handle(self, call: Call) -> Response:
         return build_json_response({"version": __version__})

@@ -23,7 +23,7 @@ from grantway.protocol.redirect_uri import build_form_action
 from grantway.protocol.scope import STANDARD_SCOPES, intersect_scope
 from grantway.protocol.vocabulary import CLAIM_SCOPES
 
-WRONG_CREDENTIALS = "That user name and password do not match."
+WRONG_CREDENTIALS = "That username and password do not match."
 
 
 class InteractionPage(Endpoint):

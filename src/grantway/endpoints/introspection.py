@@ -6,10 +6,10 @@ from __future__ import annotations
 from typing import Any
 
 from grantway.endpoints.dispatcher import identify
-from grantway.errors import InvalidRequest, UnauthorizedClient
+from grantway.errors import InvalidGrant, InvalidRequest, UnauthorizedClient
 from grantway.events import TokenIntrospected
 from grantway.extension import Call, Endpoint, Runtime
-from grantway.gate import authenticate_client, find_access
+from grantway.gate import authenticate_client, check_authorization, find_access
 from grantway.model import Client, Tenant
 from grantway.protocol.message import Response, build_json_response
 from grantway.protocol.scope import format_scope
@@ -109,9 +109,13 @@ async def _describe_refresh(call: Call, client: Client, token: str) -> dict[str,
     if claims is None or claims.expires_at <= call.now:
         return None
     authorization = await call.runtime.store.load_authorization(call.tenant.tenant, claims.authorization_id)
-    if authorization is None or authorization.client_id != client.client_id or authorization.revoked_at is not None:
+    if authorization is None or authorization.client_id != client.client_id:
         return None
-    if authorization.generation != claims.generation or authorization.expires_at <= call.now:
+    if authorization.generation != claims.generation:
+        return None
+    try:
+        await check_authorization(call, authorization)
+    except InvalidGrant:  # what refreshing would be refused for
         return None
     subject = authorization.subject
     if subject is not None:

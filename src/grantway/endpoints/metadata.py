@@ -18,11 +18,14 @@ from grantway.protocol.scope import STANDARD_SCOPES
 
 
 class Discovery(Endpoint):
+    """The discovery document (OpenID Connect Discovery §4)."""
+
     name = "discovery"
     spec = "OpenID Connect Discovery §4"
     path = "/.well-known/openid-configuration"
     methods = ("GET",)
     has_cors = True
+    is_answered_when_stale = True
 
     def __init__(self) -> None:
         self._documents: dict[tuple[str, str, tuple[str, ...]], bytes] = {}
@@ -47,11 +50,14 @@ class AuthorizationServerMetadata(Discovery):
 
 
 class JsonWebKeySet(Endpoint):
+    """The public signing keys (RFC 7517 §5)."""
+
     name = "jwks"
     spec = "RFC 7517 §5"
     path = "/.well-known/jwks.json"
     methods = ("GET",)
     has_cors = True
+    is_answered_when_stale = True
 
     async def handle(self, call: Call) -> Response:
         document = await call.runtime.keys.build_jwks(call.tenant.tenant)

@@ -39,7 +39,7 @@ class SignUp(Endpoint):
             return self._show(call, flow, form, {error.field: error.message})
         except Conflict:
             # telling is unavoidable where the name itself is chosen here; guesses at it are counted like log-ins
-            return self._show(call, flow, form, {"username": "This user name is taken."})
+            return self._show(call, flow, form, {"username": "This username is taken."})
         login = Login(subject=subject, acr=call.runtime.settings.interaction.acr, amr=("pwd",))
         session = await begin_session(call, login, remember=False)
         if flow is not None:

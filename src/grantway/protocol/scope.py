@@ -15,10 +15,10 @@ MAX_LENGTH: Final = 2048
 STANDARD_SCOPES: Final[Mapping[str, str]] = MappingProxyType(
     {
         "openid": "Sign you in",
-        "profile": "Your name, picture and other profile details",
-        "email": "Your email address",
-        "address": "Your postal address",
-        "phone": "Your phone number",
+        "profile": "See your name, picture and other profile details",
+        "email": "See your email address",
+        "address": "See your postal address",
+        "phone": "See your phone number",
         "offline_access": "Keep this access while you are not signed in",
     }
 )

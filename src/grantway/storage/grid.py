@@ -100,8 +100,8 @@ class NearCaches:
 
     # -- answers ------------------------------------------------------------------------------------------------------
 
-    async def tenant(self, tenant: str) -> Tenant | None:
-        return await self._tenants.get(tenant)
+    async def tenant(self, tenant: str, *, or_stale: bool = False) -> Tenant | None:
+        return await self._tenants.get(tenant, or_stale)
 
     async def client(self, tenant: str, client_id: str) -> Client | None:
         return await self._clients.get((tenant, client_id))
@@ -109,8 +109,8 @@ class NearCaches:
     async def subject(self, tenant: str, subject: str) -> Subject | None:
         return await self._subjects.get((tenant, subject))
 
-    async def keys(self, tenant: str) -> tuple[SigningKey, ...]:
-        return await self._keys.get(tenant) or ()
+    async def keys(self, tenant: str, *, or_stale: bool = False) -> tuple[SigningKey, ...]:
+        return await self._keys.get(tenant, or_stale) or ()
 
     async def is_origin_allowed(self, tenant: str, origin: str) -> bool:
         return await self._origins.get((tenant, origin)) is not None
@@ -196,9 +196,10 @@ class NearCaches:
         await self._store.has_moved()
         overlap = self._store.feed_overlap_ms
         position = await self._store.last_change(created_before=self._clock.now() - overlap if overlap else None)
-        for cache in self._caches.values():
+        revocations = await self._store.load_revocations(self._clock.now())
+        for cache in self._caches.values():  # only now: the store may fail until here, and old keys beat none
             cache.clear()
-        for revocation in await self._store.load_revocations(self._clock.now()):
+        for revocation in revocations:
             self._remember(revocation)
         self._position = self._floor = position
         self._marks.clear()

@@ -40,14 +40,14 @@ class NearCache(Generic[K, V]):
         self._absent: dict[K, float] = {}
         self._loading: dict[K, asyncio.Task[V | None]] = {}
 
-    async def get(self, key: K) -> V | None:
-        """The value, or None: the store has none.
+    async def get(self, key: K, or_stale: bool = False) -> V | None:
+        """The value, or None: the store has none. ``or_stale``: a value that is remembered will do, however old.
 
         Raises:
             StoreUnavailable: it has to be loaded and cannot.
         """
         value = self.entries.get(key)
-        if value is not None and self._is_fresh():
+        if value is not None and (or_stale or self._is_fresh()):
             self.hits += 1
             return value
         return await self._miss(key)

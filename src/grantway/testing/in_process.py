@@ -70,7 +70,7 @@ class InProcessServer:
 
     def __init__(self, settings: Mapping[str, Any] | None = None, **provided: Any) -> None:
         self.clock: FakeClock = provided.pop("clock", None) or FakeClock()
-        self.events = RecordedEvents()
+        self.events: Any = provided.pop("events", None) or RecordedEvents()
         self.settings = _build_settings(settings or {})
         self._runner = asyncio.Runner()
         provided.setdefault("store", open_store(self.settings, self.clock))

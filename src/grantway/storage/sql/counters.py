@@ -33,6 +33,10 @@ async def count_attempt(tx: Transaction, tenant: str, kind: str, key: str, now: 
     return int(rows[0][0]) if rows else 1
 
 
+async def take_back_attempt(tx: Transaction, tenant: str, kind: str, key: str) -> None:
+    await tx.execute(sql.TAKE_BACK_ATTEMPT, tenant=tenant, digest=build_digest(kind, key))
+
+
 async def forgive_attempts(tx: Transaction, tenant: str, kind: str, key: str) -> None:
     await tx.execute(sql.DELETE_ATTEMPTS, tenant=tenant, digest=build_digest(kind, key))
 

@@ -410,6 +410,12 @@ COUNT_ATTEMPT = _define(
         started_at=case((_is_over, bindparam("now")), else_=t.attempt.c.started_at),
     ),
 )
+TAKE_BACK_ATTEMPT = _define(
+    "take_back_attempt",
+    update(t.attempt)
+    .where(_this_attempt, t.attempt.c.attempts > literal_column("0"))
+    .values(attempts=t.attempt.c.attempts - literal_column("1")),
+)
 LOAD_ATTEMPTS = _define("load_attempts", select(t.attempt.c.attempts).where(_this_attempt))
 DELETE_ATTEMPTS = _define("delete_attempts", delete(t.attempt).where(_this_attempt))
 

@@ -234,6 +234,9 @@ class SqlStore:
     async def count_attempt(self, tenant: str, kind: str, key: str, *, now: int, window_ms: int) -> int:
         return await self._write(lambda tx: counters.count_attempt(tx, tenant, kind, key, now, window_ms))
 
+    async def take_back_attempt(self, tenant: str, kind: str, key: str) -> None:
+        await self._write(lambda tx: counters.take_back_attempt(tx, tenant, kind, key))
+
     async def forgive_attempts(self, tenant: str, kind: str, key: str) -> None:
         await self._write(lambda tx: counters.forgive_attempts(tx, tenant, kind, key))
 

@@ -7,6 +7,7 @@ import msgspec
 from grantway.errors import Conflict, NotFound
 from grantway.model import Page, Revocation, Subject
 from grantway.storage.sql import statements as sql
+from grantway.storage.sql.authorizations import revoke_authorizations
 from grantway.storage.sql.cursors import build_cursor, build_page, parse_cursor
 from grantway.storage.sql.feed import put_revocation
 from grantway.storage.sql.records import build_subject_row, check_identifiers, parse_subject
@@ -59,7 +60,7 @@ async def update_subject(tx: Transaction, subject: Subject, revocation: Revocati
     if revocation is not None:
         if revocation.kind == "subject":
             await tx.execute(sql.END_SESSIONS, now=now, **key)
-            await tx.execute(sql.REVOKE_AUTHORIZATIONS["subject",], now=now, **key)
+            await _revoke_authorizations(tx, revocation, now)
         await put_revocation(tx, revocation)
     await tx.append_change(subject.tenant, "subject", subject.subject)
     return following
@@ -70,7 +71,12 @@ async def delete_subject(tx: Transaction, tenant: str, subject: str, revocation:
     if not await tx.execute(sql.DELETE_SUBJECT, **key):
         raise NotFound("subject", subject)
     await tx.execute(sql.DELETE_SESSIONS, **key)
-    await tx.execute(sql.REVOKE_AUTHORIZATIONS["subject",], now=now, **key)
+    await _revoke_authorizations(tx, revocation, now)
     await tx.execute(sql.DELETE_CONSENTS_OF_SUBJECT, **key)
     await put_revocation(tx, revocation)
     await tx.append_change(tenant, "subject", subject)
+
+
+async def _revoke_authorizations(tx: Transaction, revocation: Revocation, now: int) -> None:
+    """Each for ever: a refresh that began after ``revocation.not_before`` may have been written before this."""
+    await revoke_authorizations(tx, revocation.tenant, revocation.key, None, now, revocation.keep_until)

@@ -1,0 +1,201 @@
+"""The how-to pages do what they say: their commands are run, their code is executed, their settings exist."""
+
+from __future__ import annotations
+
+import asyncio
+import configparser
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from grantway.config import iterate_options, load_settings
+from grantway.errors import GrantwayError
+from grantway.extension import Grant
+from grantway.model import DEFAULT_TENANT
+from grantway.registry import ENTRY_POINT_GROUP
+from grantway.storage.sql import schema
+from grantway.testing.in_process import ISSUER, InProcessServer, RegisteredClient
+from grantway.web.pages import PAGES
+
+from .markdown import DOCS, read_blocks, read_code_words
+
+HOW_TO = DOCS / "how-to"
+
+
+def read(page: str, language: str) -> list[str]:
+    """The blocks of one language on a page."""
+    return [block.text for block in read_blocks(HOW_TO / page) if block.language == language]
+
+
+# -- first client -----------------------------------------------------------------------------------------------------
+def test_the_first_client_works_from_registration_to_its_end(open_terminal):
+    terminal = open_terminal()
+    blocks = read("first-client.md", "bash")
+    for block in blocks:
+        terminal.run(block)
+    assert terminal.values["REFRESH_TOKEN"].startswith("gwrt_")
+    assert len(blocks) >= 6
+
+
+# -- behind nginx -----------------------------------------------------------------------------------------------------
+def test_the_settings_behind_nginx_are_accepted(tmp_path):
+    settings = load_settings(_write(tmp_path, read("behind-nginx.md", "toml")[0]))
+    assert settings.issuer.startswith("https://")
+    assert settings.serve.trusted_proxies
+
+
+def test_nginx_leads_to_the_public_listener_and_not_to_the_admin_listener(tmp_path):
+    settings = load_settings(_write(tmp_path, read("behind-nginx.md", "toml")[0]))
+    nginx = read("behind-nginx.md", "nginx")[0]
+    assert f"server {settings.serve.bind}:{settings.serve.port};" in nginx
+    assert str(settings.serve.admin_port) not in nginx
+    assert f"server_name {settings.issuer.removeprefix('https://')};" in nginx
+    assert "X-Forwarded-For $remote_addr" in nginx
+    assert "client_max_body_size 64k" in nginx
+    assert settings.serve.max_body_bytes == 64 * 1024
+    assert nginx.count("{") == nginx.count("}")
+
+
+# -- many workers -----------------------------------------------------------------------------------------------------
+def test_the_unit_starts_the_server_and_waits_longer_than_it_may_take(tmp_path):
+    unit = configparser.ConfigParser(interpolation=None)
+    unit.optionxform = str  # type: ignore[assignment,method-assign]
+    unit.read_string(read("many-workers.md", "ini")[0])
+    service = unit["Service"]
+    assert service["ExecStart"].endswith("serve --workers 4")
+    assert service["ExecStartPre"].endswith("migrate up")
+    name = service["Environment"].partition("=")[0]
+    assert name.removesuffix("_FILE") in {option.environment_name for option in iterate_options()}
+    serve = load_settings(_write(tmp_path, read("behind-nginx.md", "toml")[0])).serve
+    assert int(service["TimeoutStopSec"]) > serve.drain_delay + serve.shutdown_timeout
+
+
+# -- extensions -------------------------------------------------------------------------------------------------------
+def test_the_extension_works_as_its_own_test_says():
+    namespace: dict[str, Any] = {"__name__": "voucher"}
+    for code in read("write-an-extension.md", "python"):
+        exec(compile(code, "write-an-extension.md", "exec"), namespace)
+    assert issubclass(namespace["Voucher"], Grant)
+
+
+def test_the_entry_point_is_of_the_group_that_is_read():
+    project = tomllib.loads(read("write-an-extension.md", "toml")[0])["project"]
+    assert project["entry-points"][ENTRY_POINT_GROUP] == {"voucher": "voucher:Voucher"}
+
+
+# -- pages ------------------------------------------------------------------------------------------------------------
+def test_a_template_of_ones_own_takes_the_place_of_the_built_in(tmp_path, monkeypatch):
+    (tmp_path / "templates").mkdir()
+    (tmp_path / "templates" / "login.html").write_text(read("replace-the-pages.md", "html")[0], encoding="utf-8")
+    (tmp_path / "grantway.toml").write_text('database.url = "sqlite://"', encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("GRANTWAY_SECRETS__SEALING", "a-secret-of-thirty-two-characters")
+    namespace: dict[str, Any] = {}
+    exec(compile(read("replace-the-pages.md", "python")[0], "replace-the-pages.md", "exec"), namespace)
+    page = asyncio.run(_render_login(namespace["app"]))
+    assert "Call the help desk" in page
+    assert 'id="login"' in page
+
+
+def test_every_page_that_can_be_replaced_is_listed():
+    words = read_code_words(HOW_TO / "replace-the-pages.md")
+    assert {f"{page}.html" for page in PAGES} <= set(words)
+
+
+async def _render_login(app: Any) -> str:
+    import httpx2
+
+    server = app._server
+    await server.start()
+    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app=app), base_url=ISSUER) as client:
+        answer = await client.get("/login")
+    await server.stop()
+    return answer.text
+
+
+# -- rotating keys ----------------------------------------------------------------------------------------------------
+OLD, NEW = "an old secret, thirty-two characters!", "a new secret, of thirty-two characters"
+
+
+class Generations:
+    """One database served by one ring after another."""
+
+    def __init__(self, folder: Path) -> None:
+        self.url = f"sqlite:///{folder / 'grantway.db'}"
+        schema.upgrade(self.url)
+        self.clock: Any = None
+
+    def serve(self, *ring: str) -> InProcessServer:
+        provided = {} if self.clock is None else {"clock": self.clock}
+        server = InProcessServer({"database.url": self.url, "secrets.sealing": list(ring)}, **provided)
+        self.clock = server.clock
+        return server
+
+
+@pytest.fixture
+def generations(tmp_path) -> Generations:
+    return Generations(tmp_path)
+
+
+def test_an_old_secret_goes_after_the_steps_of_the_page(generations):
+    server = generations.serve(OLD)
+    client = server.register_client(grant_types=["client_credentials"], scope="read", access_token_format="jwt")
+    server.stop()
+
+    server = generations.serve(NEW, OLD)
+    for _ in range(2):  # step 1: twice, with verifiers given the time to see the successor
+        server.clock.advance(server.settings.keys.jwks_max_age + 1)
+        server.run(server.runtime.keys.rotate(DEFAULT_TENANT))
+    client = _rotate_secret(server, client)  # step 2
+    server.stop()
+
+    server = generations.serve(NEW)
+    assert server.token(client, grant_type="client_credentials").status_code == 200
+    server.stop()
+
+
+def test_one_rotation_is_not_enough(generations):
+    server = generations.serve(OLD)
+    server.stop()
+    server = generations.serve(NEW, OLD)
+    server.run(server.runtime.keys.rotate(DEFAULT_TENANT, force=True))
+    server.stop()
+    server = generations.serve(NEW)
+    with pytest.raises(GrantwayError):
+        server.run(server.runtime.keys.load_signer(DEFAULT_TENANT, "ES256"))
+    server.stop()
+
+
+def test_a_client_whose_secret_was_not_rotated_is_locked_out_until_the_secret_is_back(generations):
+    server = generations.serve(OLD)
+    client = server.register_client(grant_types=["client_credentials"], scope="read")
+    server.stop()
+    for ring, status in (((NEW,), 401), ((NEW, OLD), 200)):
+        server = generations.serve(*ring)
+        assert server.token(client, grant_type="client_credentials").status_code == status
+        server.stop()
+
+
+def test_a_leaked_ring_is_left_behind_by_revoking_its_keys(generations):
+    server = generations.serve(OLD)
+    server.stop()
+    server = generations.serve(NEW)
+    for key in server.run(server.runtime.store.list_keys(DEFAULT_TENANT)):
+        server.run(server.runtime.keys.revoke(DEFAULT_TENANT, key.kid))
+    assert server.run(server.runtime.keys.load_signer(DEFAULT_TENANT, "ES256"))
+    server.stop()
+
+
+def _rotate_secret(server: InProcessServer, client: RegisteredClient) -> RegisteredClient:
+    from grantway.admin import clients
+
+    created = server.run(clients.rotate_secret(server.runtime, DEFAULT_TENANT, client.client_id, actor="test"))
+    return RegisteredClient(created.client, created.client_secret)
+
+
+def _write(folder: Path, text: str) -> Path:
+    path = folder / "grantway.toml"
+    path.write_text(text, encoding="utf-8")
+    return path

@@ -1,0 +1,139 @@
+"""Proof that the tests can fail: each mutant breaks one defence and must be caught by the test that is named."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from grantway.grants.authorization_code import AuthorizationCode
+from grantway.protocol import redirect_uri
+from grantway.storage.grid import NearCaches
+from grantway.storage.sql.store import SqlStore
+from grantway.testing.in_process import InProcessServer
+from grantway.tokens import digest_code
+
+
+def load_test(name: str) -> Callable[..., Any]:
+    """``file::function`` of this folder, as pytest would collect it."""
+    file, function = name.split("::")
+    path = Path(__file__).with_name(file)
+    spec = importlib.util.spec_from_file_location(f"mutated_{path.stem}", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    test: Callable[..., Any] = getattr(module, function)
+    return test
+
+
+def is_caught(name: str, *arguments: Any) -> bool:
+    """Whether the named test fails on its own assertion."""
+    try:
+        load_test(name)(*arguments)
+    except AssertionError:
+        return True
+    return False
+
+
+ROW_COUNT = "test_code.py::test_of_parallel_redemptions_one_wins"
+BINDING = "test_code.py::test_a_code_is_redeemed_by_its_own_client_alone"
+REPLAY = "test_code.py::test_a_replay_by_another_client_harms_nobody"
+REVOCATION = "test_revocation.py::test_a_revoked_access_token_is_gone"
+FORM = "test_csrf.py::test_a_form_needs_the_token_of_its_own_browser"
+REDIRECT = "test_redirects.py::test_an_unregistered_redirect_uri_is_never_redirected_to"
+
+
+@pytest.fixture(scope="module")
+def open_server():
+    """A server where every form there is can be sent."""
+    running = InProcessServer({"interaction.registration": True})
+    running.register_user()
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def browser(open_server):
+    browser = open_server.browser()
+    browser.log_in()
+    return browser
+
+
+@pytest.fixture
+def arguments(server, client, open_server, browser):
+    return {
+        ROW_COUNT: (server, client),
+        BINDING: (server, client),
+        REPLAY: (server, client),
+        REVOCATION: (server, "opaque", "client_secret_basic"),
+        FORM: (open_server, browser),
+        REDIRECT: (server, client),
+    }
+
+
+@pytest.mark.parametrize("name", [ROW_COUNT, BINDING, REPLAY, REVOCATION, FORM, REDIRECT])
+def test_unmutated_they_pass(arguments, name):
+    assert not is_caught(name, *arguments[name])
+
+
+@pytest.mark.threat("T21")
+def test_dropping_the_row_count_check_is_caught(monkeypatch, arguments):
+    real = SqlStore.redeem_code
+
+    async def redeem_code(self, tenant, authorization_id, now):
+        await real(self, tenant, authorization_id, now)
+        return True
+
+    monkeypatch.setattr(SqlStore, "redeem_code", redeem_code)
+    assert is_caught(ROW_COUNT, *arguments[ROW_COUNT])
+
+
+@pytest.mark.threat("T22")
+@pytest.mark.threat("T23")
+@pytest.mark.parametrize("name", [BINDING, REPLAY])
+def test_dropping_the_client_check_is_caught(monkeypatch, arguments, name):
+    real = AuthorizationCode.resolve
+
+    async def resolve(self, call, client, parameters):
+        digest = digest_code(parameters.get("code") or "")
+        authorization = await call.runtime.store.load_authorization_by_code(call.tenant.tenant, digest)
+        owner = replace(client, client_id=authorization.client_id) if authorization else client
+        return replace(await real(self, call, owner, parameters), client=client)
+
+    monkeypatch.setattr(AuthorizationCode, "resolve", resolve)
+    assert is_caught(name, *arguments[name])
+
+
+@pytest.mark.threat("T130")
+def test_skipping_the_revocation_look_up_is_caught(monkeypatch, arguments):
+    async def is_revoked(self, tenant, keys, issued_at):
+        return False
+
+    monkeypatch.setattr(NearCaches, "is_revoked", is_revoked)
+    assert is_caught(REVOCATION, *arguments[REVOCATION])
+
+
+@pytest.mark.threat("T90")
+def test_skipping_the_form_check_is_caught(monkeypatch, arguments):
+    from grantway.browser import find_browser
+
+    def check_form(call, form):
+        return find_browser(call)
+
+    users = [module for name, module in sys.modules.items() if name.startswith("grantway.endpoints.")]
+    patched = [module for module in users if hasattr(module, "check_form")]
+    assert len(patched) >= 5
+    for module in patched:
+        monkeypatch.setattr(module, "check_form", check_form)
+    assert is_caught(FORM, *arguments[FORM])
+
+
+@pytest.mark.threat("T1")
+@pytest.mark.threat("T6")
+def test_accepting_any_redirect_uri_is_caught(monkeypatch, arguments):
+    monkeypatch.setattr(redirect_uri, "is_registered", lambda requested, registered: True)
+    assert is_caught(REDIRECT, *arguments[REDIRECT])
