@@ -82,6 +82,7 @@ _CITATION = re.compile(rf"({_NAME})(?:{_GAP}1\.0)?{_GAP}((?:{_CLAUSE})(?:{_MORE}
 _ONE_CLAUSE = re.compile(_CLAUSE)
 
 Places = dict[str, set[str]]
+Definition = ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
 
 
 def parse_citations(text: str) -> Iterator[str]:
@@ -117,18 +118,23 @@ def find_tests(root: Path) -> Places:
 
 def read_marks(source: str) -> Iterator[tuple[str, str]]:
     """(test, argument) of each ``pytest.mark.spec``: on the test, on its class, or on one of its parameters."""
+    for names, nodes in iterate_tests(source):
+        for mark in (mark for node in nodes for mark in _read_decorators(node)):
+            yield "::".join(names), mark
+
+
+def iterate_tests(source: str) -> Iterator[tuple[tuple[str, ...], tuple[Definition, ...]]]:
+    """Every test of a module: its names, the class's first, and the nodes whose decorators apply to it."""
     for node in ast.parse(source).body:
         if isinstance(node, ast.ClassDef):
             for test in node.body:
-                if isinstance(test, ast.FunctionDef) and test.name.startswith("test_"):
-                    for mark in [*_read_decorators(node), *_read_decorators(test)]:
-                        yield f"{node.name}::{test.name}", mark
-        elif isinstance(node, ast.FunctionDef) and node.name.startswith("test_"):
-            for mark in _read_decorators(node):
-                yield node.name, mark
+                if isinstance(test, ast.FunctionDef | ast.AsyncFunctionDef) and test.name.startswith("test_"):
+                    yield (node.name, test.name), (node, test)
+        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith("test_"):
+            yield (node.name,), (node,)
 
 
-def _read_decorators(node: ast.ClassDef | ast.FunctionDef) -> Iterator[str]:
+def _read_decorators(node: Definition) -> Iterator[str]:
     for decorator in node.decorator_list:
         for call in ast.walk(decorator):
             if isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute) and call.func.attr == "spec":

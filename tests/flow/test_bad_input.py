@@ -27,6 +27,7 @@ CORPUS = [
     "javascript:alert(1)",
 ]  # fmt: skip
 RAW_BYTES = [b"\xff", b"\x00", b"\xc3\x28", b"\xed\xa0\x80", b"\x80" * 100, "é".encode()]
+HASHED_CORPUS = CORPUS[::2]  # where every request costs a password hash
 
 AUTHORIZATION = ["response_type", "client_id", "redirect_uri", "scope", "state", "nonce", "prompt", "max_age",
                  "login_hint",
@@ -126,7 +127,7 @@ def test_the_pages_survive_anything(house, path, names):
     for name in names:
         good = {"csrf_token": token} if "logout" not in path else {}
         good |= {"username": "x", "password": "y"} if path in ("/login", "/register") else {}
-        for value in [*CORPUS, *RAW_BYTES]:
+        for value in [*HASHED_CORPUS, *RAW_BYTES]:
             query = build_query(good, name, "").encode() + (value if isinstance(value, bytes) else value.encode())
             assert is_sound(house.run(browser.http.post(path, content=query, headers=FORM)))
             if isinstance(value, str):
@@ -143,7 +144,7 @@ def test_a_waiting_interaction_survives_anything(house, name):
     for _ in range(2):  # at the login, then at the consent
         form = browser.forms()[0]
         good = {**form.fields, "username": "x", "password": "y", "action": "login"}
-        for value in [*CORPUS, *RAW_BYTES]:
+        for value in [*HASHED_CORPUS, *RAW_BYTES]:
             query = build_query(good, name, "").encode() + (value if isinstance(value, bytes) else value.encode())
             assert is_sound(house.run(browser.http.post(form.action, content=query, headers=FORM)))
         browser.open(browser.build_authorization_url(client, scope="openid read"))

@@ -113,7 +113,7 @@ def test_the_person_is_told_of_claims_that_no_scope_covers(server, client):
     browser.submit(username="ada", password="correct horse battery staple", action="login")
     assert 'id="allow"' in browser.page.text
     assert "See your email address" in browser.page.text
-    assert "Your phone number" in browser.page.text
+    assert "See your phone number" in browser.page.text
 
 
 @pytest.mark.threat("T107")

@@ -76,7 +76,7 @@ def test_one_ipv6_network_is_one_address(fresh_server):
 
 @pytest.mark.threat("T101")
 @pytest.mark.threat("T141")
-@pytest.mark.parametrize("header", ["x-forwarded-for", "forwarded", "x-real-ip", "client-ip"])
+@pytest.mark.parametrize("header", ["x-forwarded-for", "forwarded"])
 def test_no_header_of_a_stranger_chooses_the_address(fresh_server, header):
     statuses = [
         guess(fresh_server, f"p{n}", "x", "203.0.113.7", {header: value}).status_code

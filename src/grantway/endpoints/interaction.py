@@ -198,7 +198,6 @@ def _describe_consent(flow: Flow, step: AskConsent) -> dict[str, Any]:
             for scope in (*shown, *named)
         ],
         "audiences": list(step.new_audience or flow.request.audience),
-        "claims": list(step.new_claims),
     }
 
 

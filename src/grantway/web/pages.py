@@ -52,7 +52,7 @@ _OPTIONAL: Mapping[str, Mapping[str, Any]] = MappingProxyType(
             "cancel": False,
         },
         "select_account": {"client": None},
-        "consent": {"scopes": (), "audiences": (), "claims": ()},
+        "consent": {"scopes": (), "audiences": ()},
         "error": {"title": None, "description": None, "client": None},
         "register": {"client": None, "values": {}, "errors": {}, "requirements": (), "login_url": None},
         "logout": {"client": None},
