@@ -76,7 +76,7 @@ _GAP = r"[\s#]+"
 _BY_LENGTH = sorted([*SPECIFICATIONS, *_ALIASES], key=len, reverse=True)
 _NAME = "|".join(_GAP.join(map(re.escape, name.split())) for name in _BY_LENGTH)
 _SECTION = r"§\s?[A-Z]?\d+(?:\.\d+)*"
-_CLAUSE = rf"{_SECTION}|Appendix [A-Z](?:\.\d+)?|\d+\.\d+\.\d+"
+_CLAUSE = rf"{_SECTION}|Appendix [A-Z](?:\.\d+)?|\d+\.\d+\.\d+|(?<=ASVS 5\.0 )\d+\.\d+"
 _MORE = rf"(?:,|{_GAP}(?:and|or|to)){_GAP}{_SECTION}"
 _CITATION = re.compile(rf"({_NAME})(?:{_GAP}1\.0)?{_GAP}((?:{_CLAUSE})(?:{_MORE})*)")
 _ONE_CLAUSE = re.compile(_CLAUSE)

@@ -86,7 +86,7 @@ class RotationOutcome(Struct, frozen=True):
 
 
 class Store(Protocol):
-    """Durable state (DESIGN: the database holds authorizations, never tokens). See the module for the contract."""
+    """Durable state (the database holds authorizations, never tokens). See the module for the contract."""
 
     # -- life cycle -----------------------------------------------------------------------------------------------
     async def start(self) -> None:

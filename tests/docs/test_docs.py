@@ -23,14 +23,15 @@ OPTIONS = {option.dotted for option in iterate_options()}
 VARIABLES = {option.environment_name for option in iterate_options()}
 SECTIONS = {name for name in Settings.__struct_fields__ if name != "issuer"}
 PROJECT_FILES = ("src", "tests", "bench", "docs")
+READABLE = (".py", ".mjs", ".html", ".css", ".svg")
 IGNORED = {"node_modules", "__pycache__", "results"}
 # Written in pieces, or this file would name them itself.
 FORBIDDEN = tuple(
     "".join(pieces)
     for pieces in (
-        ("TO", "DO"), ("FIX", "ME"), ("/wo", "rk/"), ("DESIGN", ".md"), ("FEATURES", ".md"), ("pypi", ".org"),
+        ("TO", "DO"), ("FIX", "ME"), ("/wo", "rk/"), ("DES", "IGN"), ("FEAT", "URES.md"), ("pypi", ".org"),
         ("pythonhosted", ".org"), ("registry.", "npmjs"), ("pip.", "conf"), ("index", "-url"), ("/tmp/", "brief"),
-        ("the lea", "d's"),
+        ("Not", "ImplementedError"),
     )
 )  # fmt: skip
 

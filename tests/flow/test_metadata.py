@@ -52,6 +52,7 @@ def test_the_issuer_is_the_configured_one_whatever_the_request_says(server):
         assert "evil.example" not in server.get(path, headers=headers).text
 
 
+@pytest.mark.spec("RFC 7517 §5")
 @pytest.mark.threat("T64")
 def test_the_jwks_shows_public_halves_only(server):
     keys = server.get("/.well-known/jwks.json").json()["keys"]

@@ -42,7 +42,6 @@ FULL: dict[str, dict[str, Any]] = {
     "select_account": {**FORM, "client": CLIENT, "account": ACCOUNT, "error": "Choose."},
     "consent": {
         **FORM, "client": CLIENT, "account": ACCOUNT, "error": "Choose.", "audiences": ["https://api.example"],
-        "claims": ["phone_number"],
         "scopes": [
             build_scope("openid", is_new=False, is_required=True),
             build_scope("email", is_new=False),

@@ -299,7 +299,6 @@ def test_consent_names_who_asks_where_it_leads_and_for_whom(pages: JinjaPages) -
     assert "photos.example" in text
     assert "Next you go back to login.photos.example:8443." in text
     assert "https://api.example" in text
-    assert "phone_number" in text
 
 
 @pytest.mark.parametrize("source", ["http://127.0.0.1:7000", "http://[::1]:7000", "http://localhost"])
