@@ -79,7 +79,7 @@ _SECTION = r"§\s?[A-Z]?\d+(?:\.\d+)*"
 _CLAUSE = rf"{_SECTION}|Appendix [A-Z](?:\.\d+)?|\d+\.\d+\.\d+|(?<=ASVS 5\.0 )\d+\.\d+"
 _MORE = rf"(?:,|{_GAP}(?:and|or|to)){_GAP}{_SECTION}"
 _CITATION = re.compile(rf"({_NAME})(?:{_GAP}1\.0)?{_GAP}((?:{_CLAUSE})(?:{_MORE})*)")
-_ONE_CLAUSE = re.compile(_CLAUSE)
+_ONE_CLAUSE = re.compile(rf"{_SECTION}|Appendix [A-Z](?:\.\d+)?|\d+(?:\.\d+)+")
 
 Places = dict[str, set[str]]
 Definition = ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef

@@ -69,7 +69,10 @@ class LoginSucceeded(Event, frozen=True, kw_only=True):
 
 
 class LoginFailed(Event, frozen=True, kw_only=True):
-    """``reason`` is for the log; the person is told nothing that would reveal whether the account exists."""
+    """``reason`` is for the log; the person is told nothing that would reveal whether the account exists.
+
+    ``username`` is empty where there is no such account: what was typed may be anything, a password included.
+    """
 
     username: str
     reason: str

@@ -18,10 +18,10 @@ from grantway.errors import (
     UnauthorizedClient,
 )
 from grantway.extension import Call, ClientAuthentication, Credential, Decision, Runtime
-from grantway.model import Authorization, Client
+from grantway.model import Authorization, Client, RefreshRotation
 from grantway.protocol.message import Parameters
 from grantway.protocol.scope import intersect_scope, narrow_scope, parse_scope
-from grantway.tokens import AccessClaims
+from grantway.tokens import AccessClaims, RefreshClaims
 
 
 async def authenticate_client(call: Call, parameters: Parameters) -> Client:
@@ -153,3 +153,17 @@ async def find_access(runtime: Runtime, tenant: str, token: str) -> AccessClaims
     if client is None or not client.enabled:  # a worker may have issued it before it heard of the disabling
         return None
     return claims
+
+
+def find_rotation(call: Call, client: Client) -> RefreshRotation:
+    """The client's rotation, or the server's. A public client's tokens always rotate (RFC 9700 §4.14.2)."""
+    rotation = client.refresh_token_rotation or call.runtime.settings.tokens.refresh_token_rotation
+    return "grace" if rotation == "off" and client.is_public else rotation
+
+
+def is_refresh_idle(call: Call, client: Client, authorization: Authorization, claims: RefreshClaims) -> bool:
+    """Unused for too long. A token that rotates says so itself; of one that is kept, its row knows the last use."""
+    if find_rotation(call, client) != "off":
+        return claims.expires_at <= call.now
+    idle = client.refresh_token_idle_ttl or call.runtime.settings.tokens.refresh_token_idle_ttl
+    return (authorization.rotated_at or claims.issued_at) + idle * 1000 <= call.now

@@ -10,6 +10,7 @@ import asyncio
 import hashlib
 import time
 import unicodedata
+from base64 import b64encode
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
@@ -43,7 +44,7 @@ class Passwords:
         self._settings, self._entropy = settings, entropy
         self._pool: ThreadPoolExecutor | None = None
         self._waiting = 0
-        self._dummy: str | None = None
+        self._nobodys = _build_nobodys_hash(settings, entropy)
         self._key = entropy.token_bytes(32)
         self._remembered: dict[bytes, float] = {}
 
@@ -61,9 +62,7 @@ class Passwords:
         if len(password) > self._settings.max_length:  # still one hash: length must not tell whether the account exists
             normalised, phc = b"", None
         if phc is None:
-            if self._dummy is None:
-                self._dummy = await self._run(self._hash, b"nobody's password")
-            await self._run(_verify, normalised, self._dummy)
+            await self._run(_verify, normalised, self._nobodys)
             return False
         return await self._run(_verify, normalised, phc)
 
@@ -147,6 +146,13 @@ class Passwords:
 def normalise_password(password: str) -> bytes:
     """NFC, then UTF-8: the same password typed on two keyboards is one (RFC 8265 §4.2.2)."""
     return unicodedata.normalize("NFC", password).encode("utf-8", "surrogatepass")
+
+
+def _build_nobodys_hash(settings: PasswordSettings, entropy: Entropy) -> str:
+    """The hash of no password, at today's cost: what an unknown user's guess is compared with."""
+    salt, digest = (b64encode(entropy.token_bytes(size)).decode().rstrip("=") for size in (16, 32))
+    cost = f"m={settings.argon2_memory_kib},t={settings.argon2_iterations},p=1"
+    return f"$argon2id$v=19${cost}${salt}${digest}"
 
 
 def _verify(password: bytes, phc: str) -> bool:

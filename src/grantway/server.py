@@ -245,6 +245,12 @@ class AuthorizationServer:
             response.headers.append((b"access-control-allow-origin", raw))
             response.headers.append((b"access-control-expose-headers", b"www-authenticate, retry-after"))
 
+    def refuse(self, error: OAuthError) -> Response:
+        """The answer to a request that was not looked at: its body was too large or did not arrive."""
+        response = build_error_response(error, realm=self.runtime.settings.issuer)
+        response.headers += self._hsts
+        return response
+
     def _refuse(self, endpoint: Endpoint, call: Call | None, error: OAuthError) -> Response:
         if error.detail is not None:
             log.info("%s refused: %s (%s)", endpoint.name, error.code, error.detail)

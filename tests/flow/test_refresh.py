@@ -294,3 +294,28 @@ def test_a_client_moved_to_strict_rotation_is_strict_at_once(server, client):
     server.run(server.runtime.store.update_client(replace(stored, refresh_token_rotation="strict")))
     assert is_refused(server.refresh(client, first["refresh_token"]))
     assert is_refused(server.refresh(client, second["refresh_token"]))
+
+
+@pytest.mark.spec("RFC 6749 §6")
+@pytest.mark.threat("T31")
+def test_a_kept_refresh_token_lives_as_long_as_it_is_used(fresh_server):
+    server = fresh_server
+    client = server.register_client(refresh_token_rotation="off", refresh_token_idle_ttl=100)
+    kept = server.grant(client)["refresh_token"]
+    for _ in range(3):
+        server.clock.advance(90)
+        answer = server.token(client, grant_type="refresh_token", refresh_token=kept)
+        assert answer.status_code == 200
+        assert answer.json()["refresh_token"] == kept
+        assert server.is_active(client, kept)
+    server.clock.advance(101)
+    assert not server.is_active(client, kept)
+    assert server.token(client, grant_type="refresh_token", refresh_token=kept).json()["error"] == "invalid_grant"
+
+
+@pytest.mark.spec("RFC 9700 §4.14.2")
+def test_a_public_clients_refresh_token_rotates_even_if_rotation_is_off(server):
+    client = server.register_client(token_endpoint_auth_method="none", refresh_token_rotation="off")
+    first = server.grant(client)["refresh_token"]
+    second = server.token(client, grant_type="refresh_token", refresh_token=first).json()["refresh_token"]
+    assert second != first

@@ -215,6 +215,45 @@ def test_a_worker_that_is_not_fresh_asks_and_where_that_fails_answers_nobody() -
     run(body)
 
 
+def test_what_verifiers_cache_anyway_is_answered_however_old_it_is() -> None:
+    async def body(grid: NearCaches, store: Frail, clock: FakeClock) -> None:
+        await store.insert_key(build_key())
+        assert await grid.tenant(TENANT) == build_tenant()
+        assert await grid.keys(TENANT) == (build_key(),)
+        store.is_down = True
+        clock.advance(60)
+        with pytest.raises(StoreUnavailable):
+            await grid._poll()
+        assert await grid.tenant(TENANT, or_stale=True) == build_tenant()
+        assert await grid.keys(TENANT, or_stale=True) == (build_key(),)
+        with pytest.raises(StoreUnavailable):
+            await grid.tenant(OTHER_TENANT, or_stale=True)  # never seen: nothing to answer from
+        store.is_down = False
+
+    run(body)
+
+
+def test_a_store_that_fails_while_everything_is_read_anew_takes_nothing_away() -> None:
+    async def body(grid: NearCaches, store: Frail, clock: FakeClock) -> None:
+        await grid.tenant(TENANT)
+        store.is_down = True
+        with pytest.raises(StoreUnavailable):
+            await grid._poll()
+        store.is_down = False
+
+        async def fail(now: int) -> None:
+            raise StoreUnavailable(detail="down again")
+
+        store.load_revocations = fail  # type: ignore[attr-defined]
+        with pytest.raises(StoreUnavailable):
+            await grid._poll()
+        store.is_down = True
+        assert await grid.tenant(TENANT, or_stale=True) == build_tenant()
+        store.is_down = False
+
+    run(body)
+
+
 def test_after_a_failed_poll_everything_is_read_anew() -> None:
     async def body(grid: NearCaches, store: Frail, clock: FakeClock) -> None:
         await grid.client(TENANT, "shop")

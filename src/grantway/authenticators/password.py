@@ -26,8 +26,9 @@ class PasswordAuthenticator(Authenticator):
         is_correct = await runtime.passwords.verify(password, subject.password if subject else None)
         if subject is None or not is_correct or not subject.enabled:
             reason = "unknown user" if subject is None else "wrong password" if not is_correct else "disabled"
+            known = key if subject is not None else ""  # people type passwords into the wrong field: it is not kept
             runtime.events.emit(
-                LoginFailed(tenant=tenant, at=call.now, username=key[:255], reason=reason, address=call.request.address)
+                LoginFailed(tenant=tenant, at=call.now, username=known, reason=reason, address=call.request.address)
             )
             return None
         await runtime.throttle.forgive_login(tenant, key, call.request.address, device=device)

@@ -114,7 +114,7 @@ def check_secrets(settings: Settings, file: Path | None, environment: Mapping[st
     elif len(ring) > MOST_SECRETS:
         yield Finding(
             "secrets.sealing", "warning", f"The ring has {len(ring)} secrets.",
-            "Remove old ones once `grantway keys rotate --force` has sealed the signing keys anew.",
+            "Remove old ones when nothing is sealed under them any more: docs/how-to/rotating-keys.md.",
         )  # fmt: skip
     else:
         yield Finding("secrets.sealing", "ok", f"The ring has {len(ring)} secret(s).")

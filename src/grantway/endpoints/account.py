@@ -52,9 +52,8 @@ async def show_account(
                 "created_at": authorization.created_at,
             },
         )
-        entry["scope"] = list(
-            dict.fromkeys([*entry["scope"], *(STANDARD_SCOPES.get(scope, scope) for scope in authorization.scope)])
-        )  # type: ignore[misc]
+        described = [STANDARD_SCOPES.get(scope, scope) for scope in authorization.scope]
+        entry["scope"] = list(dict.fromkeys([*entry["scope"], *described]))  # type: ignore[misc]
         entry["created_at"] = min(int(str(entry["created_at"])), authorization.created_at)
     context = {
         "account": describe_account(subject),

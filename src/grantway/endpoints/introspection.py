@@ -9,7 +9,7 @@ from grantway.endpoints.dispatcher import identify
 from grantway.errors import InvalidGrant, InvalidRequest, UnauthorizedClient
 from grantway.events import TokenIntrospected
 from grantway.extension import Call, Endpoint, Runtime
-from grantway.gate import authenticate_client, check_authorization, find_access
+from grantway.gate import authenticate_client, check_authorization, find_access, is_refresh_idle
 from grantway.model import Client, Tenant
 from grantway.protocol.message import Response, build_json_response
 from grantway.protocol.scope import format_scope
@@ -106,12 +106,12 @@ async def build_access_answer(call: Call, claims: AccessClaims) -> dict[str, Any
 async def _describe_refresh(call: Call, client: Client, token: str) -> dict[str, Any] | None:
     """A refresh token is its client's business alone. Its row is asked, as it is at every refresh."""
     claims = call.runtime.tokens.open_refresh(call.tenant.tenant, token)
-    if claims is None or claims.expires_at <= call.now:
+    if claims is None:
         return None
     authorization = await call.runtime.store.load_authorization(call.tenant.tenant, claims.authorization_id)
     if authorization is None or authorization.client_id != client.client_id:
         return None
-    if authorization.generation != claims.generation:
+    if authorization.generation != claims.generation or is_refresh_idle(call, client, authorization, claims):
         return None
     try:
         await check_authorization(call, authorization)

@@ -8,6 +8,7 @@ site cannot log anybody out. The post_logout_redirect_uri must be registered, by
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlencode
 
 from msgspec import Struct
 
@@ -29,8 +30,15 @@ class LogoutRequest(Struct, frozen=True, kw_only=True):
 
     hint: IdTokenHint | None
     client: Client | None
-    return_url: str | None
-    """The post_logout_redirect_uri with ``state``, checked; None: none was given."""
+    post_logout_redirect_uri: str | None = None
+    """Checked; None: none was given."""
+    state: str | None = None
+
+    @property
+    def return_url(self) -> str | None:
+        """Where the person goes afterwards."""
+        uri = self.post_logout_redirect_uri
+        return build_redirect(uri, {"state": self.state}, "query") if uri and self.state is not None else uri
 
 
 class EndSession(Endpoint):
@@ -76,23 +84,24 @@ async def _check(call: Call, parameters: Parameters) -> LogoutRequest:
     client = await call.runtime.grid.client(call.tenant.tenant, owner) if owner and len(owner) <= 255 else None
     uri = parameters.get("post_logout_redirect_uri")
     if uri is None:
-        return LogoutRequest(hint=hint, client=client, return_url=None)
+        return LogoutRequest(hint=hint, client=client)
     if client is None or not client.enabled:
         raise InvalidRequest("A post_logout_redirect_uri needs an id_token_hint or the client_id of a known client.")
     if uri not in client.post_logout_redirect_uris:
         raise InvalidRequest("The post_logout_redirect_uri is not registered for this client.")
-    state = parse_state(parameters)
-    return_url = build_redirect(uri, {"state": state}, "query") if state is not None else uri
-    return LogoutRequest(hint=hint, client=client, return_url=return_url)
+    return LogoutRequest(hint=hint, client=client, post_logout_redirect_uri=uri, state=parse_state(parameters))
 
 
 async def _ask(call: Call, request: LogoutRequest, session: Session) -> Response:
     subject = await call.runtime.grid.subject(call.tenant.tenant, session.subject)
     account = describe_account(subject) if subject is not None else {"username": "", "name": "", "email": None}
-    parts = [call.request.query]
-    if call.request.method == "POST":  # what came as a form goes on in the form's own address
-        parts.append(call.request.body)
-    query = b"&".join(part for part in parts if part).decode("ascii", "replace")
+    # What the answer needs is in the form's address, and checked again then; the hint, an ID token, is not.
+    needed = {
+        "client_id": request.client.client_id if request.client else None,
+        "post_logout_redirect_uri": request.post_logout_redirect_uri,
+        "state": request.state,
+    }
+    query = urlencode({name: value for name, value in needed.items() if value is not None})
     action = f"{call.base}/oauth2/sessions/logout" + (f"?{query}" if query else "")
     form_action = build_form_action(request.return_url) if request.return_url else None
     context = {"account": account, "client": describe_client(request.client) if request.client else None}

@@ -6,7 +6,8 @@ from msgspec.structs import replace
 
 from grantway.errors import InvalidGrant, InvalidRequest, ReplayDetected
 from grantway.extension import Call, Decision, Grant
-from grantway.model import Client, RefreshRotation
+from grantway.gate import find_rotation, is_refresh_idle
+from grantway.model import Client
 from grantway.protocol.message import Parameters
 
 
@@ -29,7 +30,7 @@ class RefreshToken(Grant):
             raise InvalidGrant(detail="the authorization is gone")
         if authorization.client_id != client.client_id:
             raise InvalidGrant(detail="another client's refresh token")
-        if claims.expires_at <= call.now and claims.generation >= authorization.generation:
+        if claims.generation >= authorization.generation and is_refresh_idle(call, client, authorization, claims):
             raise InvalidGrant(detail="refresh token has expired unused")
         return Decision(
             client=client,
@@ -61,9 +62,3 @@ class RefreshToken(Grant):
         if outcome.kind == "refused" or outcome.authorization is None:
             raise InvalidGrant(detail="authorization is revoked, expired or gone")
         return replace(decision, authorization=outcome.authorization)
-
-
-def find_rotation(call: Call, client: Client) -> RefreshRotation:
-    """The client's rotation, or the server's. A public client's tokens always rotate (RFC 9700 §4.14.2)."""
-    rotation = client.refresh_token_rotation or call.runtime.settings.tokens.refresh_token_rotation
-    return "grace" if rotation == "off" and client.is_public else rotation

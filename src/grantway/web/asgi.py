@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 
 from grantway.errors import InvalidRequest, OAuthError, PayloadTooLarge
 from grantway.model import DEFAULT_TENANT
-from grantway.protocol.message import Request, Response, build_error_response
+from grantway.protocol.message import Request, Response
 from grantway.server import AuthorizationServer
 from grantway.web.static_files import build_static
 from grantway.web.telemetry import build_logger
@@ -71,7 +71,7 @@ class PublicApplication:
         try:
             body = b"" if scope["method"] in ("GET", "HEAD", "OPTIONS") else await self._read_body(scope, receive)
         except OAuthError as error:
-            response = build_error_response(error)
+            response = self._server.refuse(error)
             response.headers.append((b"connection", b"close"))  # the rest of the body is not read
             return response
         request = Request(
@@ -209,11 +209,13 @@ def _route(path: str) -> tuple[str, str, str]:
     """(tenant, path below its issuer, base). RFC 8414 §3.1 puts the issuer's path *behind* the well-known one."""
     if path.startswith("/t/"):
         tenant, separator, rest = path[3:].partition("/")
-        return tenant, separator + rest, f"/t/{tenant}"
-    if path.startswith(_WELL_KNOWN + "/t/"):
-        tenant = path[len(_WELL_KNOWN) + 3 :]
-        return tenant, _WELL_KNOWN, f"/t/{tenant}"
-    return DEFAULT_TENANT, path, ""
+    elif path.startswith(_WELL_KNOWN + "/t/"):
+        tenant, separator, rest = path[len(_WELL_KNOWN) + 3 :], "", _WELL_KNOWN
+    else:
+        return DEFAULT_TENANT, path, ""
+    if tenant == DEFAULT_TENANT:  # it lives at the root and nowhere else: one issuer, one set of cookies
+        return "", path, ""
+    return tenant, separator + rest, f"/t/{tenant}"
 
 
 def _finish(response: Response) -> list[tuple[bytes, bytes]]:
