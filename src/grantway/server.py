@@ -203,7 +203,10 @@ class AuthorizationServer:
         if call is not None:
             response.headers += call.response_headers
             if endpoint.has_cors:
-                await self._allow_origin(call, response)
+                if NO_STORE not in response.headers:  # what no cache keeps need not say by what it varies
+                    response.headers.append(_VARY_ORIGIN)
+                if request.has_header(b"origin"):
+                    await self._allow_origin(call, response)
         response.headers += self._hsts
         return response
 
@@ -226,8 +229,6 @@ class AuthorizationServer:
 
     async def _allow_origin(self, call: Call, response: Response) -> None:
         """CORS for the origins clients registered; the client's own ones where the client is known. No credentials."""
-        if NO_STORE not in response.headers:  # what no cache keeps need not say by what it varies
-            response.headers.append(_VARY_ORIGIN)
         try:
             raw = call.request.header(b"origin")
             if raw is None or raw == b"null":

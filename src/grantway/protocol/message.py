@@ -59,6 +59,12 @@ class Request(Struct, kw_only=True):
             raise InvalidRequest(f"The {name.decode()} header was sent more than once.")
         return value
 
+    def has_header(self, name: bytes) -> bool:
+        """Whether the header came, once or more often."""
+        if self._index is None:
+            self._index = _index_headers(self.headers)
+        return name in self._index
+
     def cookies(self) -> dict[str, str]:
         """Cookies by name. A name that came twice is left out: somebody else may have planted one of them."""
         cookies: dict[str, str] = {}
@@ -140,7 +146,7 @@ def parse_parameters(raw: bytes, *, limit: int = 200) -> Parameters:
         return Parameters(values, repeated)
     if raw.count(b"&") >= limit:
         raise InvalidRequest(f"More than {limit} parameters were sent.")
-    for name, value in _split_plain(raw) if _is_plain(raw) else _split_encoded(raw):
+    for name, value in _split_plain(raw) or _split_encoded(raw):
         if name in values:
             repeated.setdefault(name, [values[name]]).append(value)
         else:
@@ -148,18 +154,17 @@ def parse_parameters(raw: bytes, *, limit: int = 200) -> Parameters:
     return Parameters(values, repeated)
 
 
-def _is_plain(raw: bytes) -> bool:
-    """Nothing to decode and nothing to refuse: most token requests. 1 µs instead of 4."""
-    return b"%" not in raw and b"+" not in raw and raw.isascii() and raw.decode("ascii").isprintable()
-
-
 def _split_plain(raw: bytes) -> list[tuple[str, str]]:
-    pairs = []
-    for pair in raw.decode("ascii").split("&"):
-        if pair:
-            name, _, value = pair.partition("=")
-            pairs.append((name, value))
-    return pairs
+    """The pairs of a body with nothing to decode and nothing to refuse, as most token requests are; [] of any other.
+
+    2 µs less than decoding each name and value by itself.
+    """
+    if b"%" in raw or b"+" in raw or not raw.isascii():
+        return []
+    text = raw.decode("ascii")
+    if not text.isprintable():
+        return []
+    return [(pair[0], pair[2]) for pair in (part.partition("=") for part in text.split("&")) if pair[0] or pair[1]]
 
 
 def _split_encoded(raw: bytes) -> list[tuple[str, str]]:

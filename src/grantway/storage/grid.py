@@ -13,7 +13,7 @@ import contextlib
 import heapq
 import logging
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from typing import Any, TypeVar
 
 from grantway.config import Settings
@@ -100,14 +100,16 @@ class NearCaches:
 
     # -- answers ------------------------------------------------------------------------------------------------------
 
-    async def tenant(self, tenant: str, *, or_stale: bool = False) -> Tenant | None:
-        return await self._tenants.get(tenant, or_stale)
+    # These hand on the coroutine of the cache itself: one less to make and step for each look-up.
 
-    async def client(self, tenant: str, client_id: str) -> Client | None:
-        return await self._clients.get((tenant, client_id))
+    def tenant(self, tenant: str, *, or_stale: bool = False) -> Coroutine[Any, Any, Tenant | None]:
+        return self._tenants.get(tenant, or_stale)
 
-    async def subject(self, tenant: str, subject: str) -> Subject | None:
-        return await self._subjects.get((tenant, subject))
+    def client(self, tenant: str, client_id: str) -> Coroutine[Any, Any, Client | None]:
+        return self._clients.get((tenant, client_id))
+
+    def subject(self, tenant: str, subject: str) -> Coroutine[Any, Any, Subject | None]:
+        return self._subjects.get((tenant, subject))
 
     async def keys(self, tenant: str, *, or_stale: bool = False) -> tuple[SigningKey, ...]:
         return await self._keys.get(tenant, or_stale) or ()

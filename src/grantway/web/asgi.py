@@ -27,6 +27,8 @@ Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
+_WITHOUT_BODY = frozenset({"GET", "HEAD", "OPTIONS"})
+_WITHOUT_CONTENT = (204, 304)
 _WELL_KNOWN = "/.well-known/oauth-authorization-server"
 log = build_logger("grantway.access")
 
@@ -46,15 +48,18 @@ class PublicApplication:
             serve.body_timeout,
             serve.access_log,
         )
+        self._paths = server.runtime.extensions.endpoints
         self._proxies = [ipaddress.ip_network(proxy, strict=False) for proxy in serve.trusted_proxies]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
             began = time.perf_counter() if self._access_log else 0.0
             response = await self._answer(scope, receive)
-            await send({"type": "http.response.start", "status": response.status, "headers": _finish(response)})
-            body = b"" if scope["method"] == "HEAD" else response.body
-            await send({"type": "http.response.body", "body": body})
+            body, headers = response.body, response.headers
+            if response.status not in _WITHOUT_CONTENT:
+                headers.append((b"content-length", b"%d" % len(body)))
+            await send({"type": "http.response.start", "status": response.status, "headers": headers})
+            await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
             if self._access_log:
                 _log_access(scope, response, time.perf_counter() - began)
         elif scope["type"] == "lifespan":
@@ -64,41 +69,44 @@ class PublicApplication:
 
     async def _answer(self, scope: Scope, receive: Receive) -> Response:
         path: str = scope["path"]
-        root: str = scope.get("root_path", "")
-        if root and path.startswith(root):
-            path = path[len(root) :]
-        tenant, path, base = _route(path)
-        try:
-            body = b"" if scope["method"] in ("GET", "HEAD", "OPTIONS") else await self._read_body(scope, receive)
-        except OAuthError as error:
-            response = self._server.refuse(error)
-            response.headers.append((b"connection", b"close"))  # the rest of the body is not read
-            return response
+        base: str = scope.get("root_path", "")
+        if base and path.startswith(base):
+            path = path[len(base) :]
+        tenant = DEFAULT_TENANT
+        if path not in self._paths:
+            tenant, path, prefix = _route(path)
+            base += prefix
         request = Request(
             method=scope["method"],
             path=path,
             query=scope["query_string"],
             headers=scope["headers"],
-            body=body,
             address=self._find_address(scope),
         )
-        if path.startswith("/static/") and request.method in ("GET", "HEAD"):
+        if request.method not in _WITHOUT_BODY:
+            try:
+                request.body = await self._read_body(request, receive)
+            except OAuthError as error:
+                response = self._server.refuse(error)
+                response.headers.append((b"connection", b"close"))  # the rest of the body is not read
+                return response
+        elif path.startswith("/static/"):
             static = build_static(path[len("/static/") :], request)
             if static is not None:
                 return static
-        return await self._server.handle(request, tenant, root + base)
+        return await self._server.handle(request, tenant, base)
 
-    async def _read_body(self, scope: Scope, receive: Receive) -> bytes:
+    async def _read_body(self, request: Request, receive: Receive) -> bytes:
         """The whole body, within its size and its deadline.
 
         Raises:
             PayloadTooLarge: before it is all read. InvalidRequest: it came too slowly, or the client left.
         """
-        for name, value in scope["headers"]:
-            if name == b"content-length" and (not value.isdigit() or len(value) > 18 or int(value) > self._max_body):
-                raise PayloadTooLarge()
-            if name == b"content-encoding" and value != b"identity":
-                raise InvalidRequest("Compressed request bodies are not accepted.")
+        length = request.header(b"content-length")
+        if length is not None and (not length.isdigit() or len(length) > 18 or int(length) > self._max_body):
+            raise PayloadTooLarge()
+        if request.header(b"content-encoding") not in (None, b"identity"):
+            raise InvalidRequest("Compressed request bodies are not accepted.")
         try:
             return await _within(self._collect(receive), self._body_timeout)
         except TimeoutError as error:
@@ -122,7 +130,8 @@ class PublicApplication:
         X-Forwarded-For is read from the right, past listed proxies only; what is not an IP literal ends the search, so
         nobody else's header can choose the address that guesses are counted by.
         """
-        peer: str = scope["client"][0] if scope.get("client") else ""
+        client = scope.get("client")
+        peer: str = client[0] if client else ""
         if not self._proxies or not self._is_proxy(peer):
             return peer
         hops = [
@@ -216,13 +225,6 @@ def _route(path: str) -> tuple[str, str, str]:
     if tenant == DEFAULT_TENANT:  # it lives at the root and nowhere else: one issuer, one set of cookies
         return "", path, ""
     return tenant, separator + rest, f"/t/{tenant}"
-
-
-def _finish(response: Response) -> list[tuple[bytes, bytes]]:
-    headers = response.headers
-    if response.status not in (204, 304):
-        headers.append((b"content-length", b"%d" % len(response.body)))
-    return headers
 
 
 def _log_access(scope: Scope, response: Response, seconds: float) -> None:

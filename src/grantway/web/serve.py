@@ -169,6 +169,8 @@ def build_front(settings: Settings, app: Any) -> tuple[Server, asyncio.Event]:
     """A uvicorn server that leaves signals and lifespan to us, and the event that says it accepts connections."""
     import uvicorn
 
+    from grantway.web.http_protocol import OneWriteProtocol
+
     answering = asyncio.Event()
 
     class Front(uvicorn.Server):
@@ -183,7 +185,7 @@ def build_front(settings: Settings, app: Any) -> tuple[Server, asyncio.Event]:
     config = uvicorn.Config(
         app,
         loop="none",
-        http="httptools",
+        http=OneWriteProtocol,
         ws="none",
         interface="asgi3",
         lifespan="off",
