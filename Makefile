@@ -36,7 +36,7 @@ test: $(VENV)/.dev ## run every test, browsers and outside clients included
 	$(BIN)/python -m pytest --ignore=tests/unit/protocol --ignore=tests/property $(PYTEST_ARGS)
 
 soak: $(VENV)/.dev ## the long forms of the race and fault tests
-	GRANTWAY_TEST_SOAK=1 $(BIN)/python -m pytest tests/fault tests/contract $(PYTEST_ARGS)
+	GRANTWAY_TEST_SOAK=1 $(BIN)/python -m pytest tests/fault tests/contract tests/property $(PYTEST_ARGS)
 
 check: $(VENV)/.dev ## lint, format, types, directions of imports, documentation
 	$(BIN)/ruff check .

@@ -178,17 +178,25 @@ def _choose_consent_step(state: InteractionState, session: Session) -> Step:
         return _build_issue(request, request.scope)
     if question.new_scope or question.new_audience or question.new_claims:  # RFC 6749 §4.1: the owner decides
         return question
-    if state.consent is None or not is_client_assured(state.client, request.redirect_uri):
+    if _find_consent(state, session) is None or not is_client_assured(state.client, request.redirect_uri):
         return question
     return _build_issue(request, request.scope)
 
 
 def _find_approved(state: InteractionState, session: Session) -> tuple[frozenset[str], frozenset[str]]:
-    """Scopes and audiences this very subject approved for this very client before."""
-    consent = state.consent
-    if consent is None or (consent.subject, consent.client_id) != (session.subject, state.client.client_id):
+    """The scopes and audiences that were approved before."""
+    consent = _find_consent(state, session)
+    if consent is None:
         return frozenset(), frozenset()
     return frozenset(consent.scope), frozenset(consent.audience)
+
+
+def _find_consent(state: InteractionState, session: Session) -> Consent | None:
+    """What this very subject approved for this very client; anybody else's approval is none."""
+    consent = state.consent
+    if consent is None or (consent.subject, consent.client_id) != (session.subject, state.client.client_id):
+        return None
+    return consent
 
 
 def _find_claims_without_scope(request: AuthorizationRequest, approved: frozenset[str]) -> tuple[str, ...]:
