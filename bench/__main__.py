@@ -37,6 +37,7 @@ class Bench:
     def run(self) -> dict[str, Any]:
         with tempfile.TemporaryDirectory(prefix="grantway-bench-") as folder:
             settings, environment = build_settings(Path(folder), self.workers)
+            environment["GRANTWAY_SERVE__DIRECT_LANE"] = str(not self.options.asgi_lane).lower()
             stock = self.options.stock
             material = prepare(settings, stock)
             hello = self._start_hello()
@@ -223,6 +224,7 @@ def main() -> int:
     parser.add_argument("--connections", type=int, default=64)
     parser.add_argument("--workers", type=int, nargs="*", default=[1, 2])
     parser.add_argument("--stock", type=int, default=80_000, help="codes and refresh tokens prepared")
+    parser.add_argument("--asgi-lane", action="store_true", help="without the direct lane")
     parser.add_argument("--smoke", action="store_true", help="one short round: shows that everything still runs")
     parser.add_argument("--output", type=Path, default=HERE / "results" / "latest.json")
     options = parser.parse_args()
@@ -237,6 +239,7 @@ def main() -> int:
         "cores": os.cpu_count(),
         "load": f"wrk, 1 thread, {options.connections} connections, {options.seconds} s x {options.rounds} rounds",
         "database": "SQLite, WAL, synchronous=FULL",
+        "lane": "ASGI" if options.asgi_lane else "direct",
     }
     print("conditions: " + "; ".join(f"{name} {value}" for name, value in conditions.items()))
     results = []

@@ -53,7 +53,9 @@ class ServeSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         int, Meta(ge=1024, description="Largest request body of a protocol endpoint, refused before it is parsed.")
     ] = 65536
     max_parameters: Annotated[int, Meta(ge=20, description="Most parameters in one query or form.")] = 200
-    body_timeout: Annotated[Seconds, Meta(description="Absolute deadline for a request body, seconds.")] = 10
+    body_timeout: Annotated[
+        Seconds, Meta(description="Absolute deadline for a request's head and for its body, seconds.")
+    ] = 10
     shutdown_timeout: Annotated[
         Seconds, Meta(description="How long requests under way may take after SIGTERM, seconds.")
     ] = 30
@@ -70,6 +72,9 @@ class ServeSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         tuple[str, ...],
         Meta(description="Addresses or networks of proxies whose X-Forwarded-For is believed; others' is ignored."),
     ] = ()
+    direct_lane: Annotated[
+        bool, Meta(description="Answer protocol requests without ASGI in between; off for comparison only.")
+    ] = True
     access_log: Annotated[bool, Meta(description="Write one structured line per request.")] = False
 
 

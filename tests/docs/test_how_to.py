@@ -107,7 +107,7 @@ def test_every_page_that_can_be_replaced_is_listed():
 async def _render_login(app: Any) -> str:
     import httpx2
 
-    server = app._server
+    server = app.server
     await server.start()
     async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app=app), base_url=ISSUER) as client:
         answer = await client.get("/login")

@@ -8,11 +8,10 @@ Whatever is not a path of the protocol is a static file or a 404.
 from __future__ import annotations
 
 import asyncio
-import functools
 import ipaddress
 import time
 import types
-from collections.abc import Awaitable, Callable, Coroutine, Generator, MutableMapping
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterable, MutableMapping
 from typing import Any, TypeVar
 
 from grantway.errors import InvalidRequest, OAuthError, PayloadTooLarge
@@ -20,6 +19,7 @@ from grantway.model import DEFAULT_TENANT
 from grantway.protocol.message import Request, Response
 from grantway.server import AuthorizationServer
 from grantway.web.static_files import build_static
+from grantway.web.stepping import resume
 from grantway.web.telemetry import build_logger
 
 T = TypeVar("T")
@@ -41,27 +41,28 @@ class PublicApplication:
     """
 
     def __init__(self, server: AuthorizationServer, *, manages_lifespan: bool = True) -> None:
-        self._server, self._manages_lifespan = server, manages_lifespan
+        self.server = server
+        self._manages_lifespan = manages_lifespan
         serve = server.runtime.settings.serve
-        self._max_body, self._body_timeout, self._access_log = (
+        self.max_body, self.body_timeout, self.has_access_log = (
             serve.max_body_bytes,
             serve.body_timeout,
             serve.access_log,
         )
-        self._paths = server.runtime.extensions.endpoints
+        self.paths = server.runtime.extensions.endpoints
         self._proxies = [ipaddress.ip_network(proxy, strict=False) for proxy in serve.trusted_proxies]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
-            began = time.perf_counter() if self._access_log else 0.0
+            began = time.perf_counter() if self.has_access_log else 0.0
             response = await self._answer(scope, receive)
             body, headers = response.body, response.headers
             if response.status not in _WITHOUT_CONTENT:
                 headers.append((b"content-length", b"%d" % len(body)))
             await send({"type": "http.response.start", "status": response.status, "headers": headers})
             await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
-            if self._access_log:
-                _log_access(scope, response, time.perf_counter() - began)
+            if self.has_access_log:
+                log_access(scope["method"], scope["path"], response, time.perf_counter() - began)
         elif scope["type"] == "lifespan":
             await self._live(receive, send)
         else:
@@ -73,7 +74,7 @@ class PublicApplication:
         if base and path.startswith(base):
             path = path[len(base) :]
         tenant = DEFAULT_TENANT
-        if path not in self._paths:
+        if path not in self.paths:
             tenant, path, prefix = _route(path)
             base += prefix
         request = Request(
@@ -81,20 +82,20 @@ class PublicApplication:
             path=path,
             query=scope["query_string"],
             headers=scope["headers"],
-            address=self._find_address(scope),
+            address=self.find_address(scope.get("client"), scope["headers"]),
         )
         if request.method not in _WITHOUT_BODY:
             try:
                 request.body = await self._read_body(request, receive)
             except OAuthError as error:
-                response = self._server.refuse(error)
+                response = self.server.refuse(error)
                 response.headers.append((b"connection", b"close"))  # the rest of the body is not read
                 return response
         elif path.startswith("/static/"):
             static = build_static(path[len("/static/") :], request)
             if static is not None:
                 return static
-        return await self._server.handle(request, tenant, base)
+        return await self.server.handle(request, tenant, base)
 
     async def _read_body(self, request: Request, receive: Receive) -> bytes:
         """The whole body, within its size and its deadline.
@@ -103,12 +104,12 @@ class PublicApplication:
             PayloadTooLarge: before it is all read. InvalidRequest: it came too slowly, or the client left.
         """
         length = request.header(b"content-length")
-        if length is not None and (not length.isdigit() or len(length) > 18 or int(length) > self._max_body):
+        if length is not None and (not length.isdigit() or len(length) > 18 or int(length) > self.max_body):
             raise PayloadTooLarge()
         if request.header(b"content-encoding") not in (None, b"identity"):
             raise InvalidRequest("Compressed request bodies are not accepted.")
         try:
-            return await _within(self._collect(receive), self._body_timeout)
+            return await _within(self._collect(receive), self.body_timeout)
         except TimeoutError as error:
             raise InvalidRequest("The request body came too slowly.") from error
 
@@ -119,24 +120,23 @@ class PublicApplication:
             if message["type"] == "http.disconnect":
                 raise InvalidRequest("The client left before the body was complete.")
             body += message.get("body", b"")
-            if len(body) > self._max_body:
+            if len(body) > self.max_body:
                 raise PayloadTooLarge()
             if not message.get("more_body", False):
                 return body
 
-    def _find_address(self, scope: Scope) -> str:
+    def find_address(self, client: tuple[str, int] | None, headers: Iterable[tuple[bytes, bytes]]) -> str:
         """The client's address: the peer's, unless the peer is a listed proxy that names another.
 
         X-Forwarded-For is read from the right, past listed proxies only; what is not an IP literal ends the search, so
         nobody else's header can choose the address that guesses are counted by.
         """
-        client = scope.get("client")
-        peer: str = client[0] if client else ""
+        peer = client[0] if client else ""
         if not self._proxies or not self._is_proxy(peer):
             return peer
         hops = [
             hop.strip()
-            for name, value in scope["headers"]
+            for name, value in headers
             if name == b"x-forwarded-for"
             for hop in value.decode("latin-1").split(",")
         ]
@@ -163,14 +163,14 @@ class PublicApplication:
             if message["type"] == "lifespan.startup":
                 try:
                     if self._manages_lifespan:
-                        await self._server.start()
+                        await self.server.start()
                 except Exception as error:
                     await send({"type": "lifespan.startup.failed", "message": str(error)})
                     return
                 await send({"type": "lifespan.startup.complete"})
             elif message["type"] == "lifespan.shutdown":
                 if self._manages_lifespan:
-                    await self._server.stop()
+                    await self.server.stop()
                 await send({"type": "lifespan.shutdown.complete"})
                 return
 
@@ -194,24 +194,7 @@ def _within(coroutine: Coroutine[Any, Any, T], seconds: float) -> Generator[Any,
 
 async def _within_timeout(coroutine: Coroutine[Any, Any, T], waits_for: Any, seconds: float) -> T:
     async with asyncio.timeout(seconds):
-        return await _resume(coroutine, waits_for)
-
-
-@types.coroutine
-def _resume(coroutine: Coroutine[Any, Any, T], waits_for: Any) -> Generator[Any, Any, T]:
-    """Goes on with a coroutine that was started by hand and waits for ``waits_for``."""
-    while True:
-        try:
-            sent = yield waits_for
-        except BaseException as error:
-            step = functools.partial(coroutine.throw, error)
-        else:
-            step = functools.partial(coroutine.send, sent)
-        try:
-            waits_for = step()
-        except StopIteration as finished:
-            value: T = finished.value
-            return value
+        return await resume(coroutine, waits_for)
 
 
 def _route(path: str) -> tuple[str, str, str]:
@@ -227,12 +210,12 @@ def _route(path: str) -> tuple[str, str, str]:
     return tenant, separator + rest, f"/t/{tenant}"
 
 
-def _log_access(scope: Scope, response: Response, seconds: float) -> None:
+def log_access(method: str, path: str, response: Response, seconds: float) -> None:
     """One line a request; never the query, which may hold codes and hints."""
     log.info(
         "request",
-        method=scope["method"],
-        path=scope["path"],
+        method=method,
+        path=path,
         status=response.status,
         bytes=len(response.body),
         ms=round(seconds * 1000, 2),

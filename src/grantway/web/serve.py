@@ -169,7 +169,8 @@ def build_front(settings: Settings, app: Any) -> tuple[Server, asyncio.Event]:
     """A uvicorn server that leaves signals and lifespan to us, and the event that says it accepts connections."""
     import uvicorn
 
-    from grantway.web.http_protocol import OneWriteProtocol
+    from grantway.web.asgi import PublicApplication
+    from grantway.web.http_protocol import OneWriteProtocol, build_direct_protocol
 
     answering = asyncio.Event()
 
@@ -182,10 +183,11 @@ def build_front(settings: Settings, app: Any) -> tuple[Server, asyncio.Event]:
             await super().startup(sockets)
             answering.set()
 
+    is_direct = settings.serve.direct_lane and isinstance(app, PublicApplication)
     config = uvicorn.Config(
         app,
         loop="none",
-        http=OneWriteProtocol,
+        http=build_direct_protocol(app) if is_direct else OneWriteProtocol,
         ws="none",
         interface="asgi3",
         lifespan="off",
