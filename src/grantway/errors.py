@@ -66,6 +66,12 @@ class PayloadTooLarge(InvalidRequest):
     text = "The request body is larger than this server accepts."
 
 
+class RequestHeaderFieldsTooLarge(InvalidRequest):
+    status = 431
+    spec = "RFC 6585 §5"
+    text = "The request line and header are larger than this server accepts."
+
+
 class UnsupportedMediaType(InvalidRequest):
     status = 415
     spec = "RFC 9110 §15.5.16"

@@ -231,6 +231,20 @@ def test_a_head_that_does_not_arrive_ends_the_connection(lanes):
     assert lanes.exchange("direct", b"POST /oauth2/token HTTP/1.1\r\nHost: as.ex", wait=3.0) == b"<closed>"
 
 
+@pytest.mark.threat("T142")
+@pytest.mark.spec("RFC 6585 §5")
+def test_a_head_without_end_is_refused(lanes):
+    pieces = [b"GET /version HTTP/1.1\r\nHost: a\r\n", *[b"X-Long: " + b"a" * 8000 + b"\r\n"] * 9]
+    answer = lanes.exchange("direct", *pieces)
+    assert answer.startswith(b"HTTP/1.1 431 ")
+    assert answer.endswith(b"<closed>")
+
+
+def test_a_long_head_is_taken_up_to_its_bound(lanes):
+    pieces = [b"GET /version HTTP/1.1\r\nHost: a\r\n", *[b"X-Long: " + b"a" * 8000 + b"\r\n"] * 7, b"\r\n"]
+    assert lanes.exchange("direct", *pieces).startswith(b"HTTP/1.1 200 ")
+
+
 @pytest.mark.threat("T98")
 def test_a_line_break_in_a_header_value_never_reaches_the_wire(lanes, monkeypatch):
     from grantway.endpoints.health import Version

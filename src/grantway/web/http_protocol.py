@@ -21,13 +21,15 @@ from typing import Any
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from grantway.errors import InvalidRequest, ServerError
+from grantway.errors import InvalidRequest, OAuthError, RequestHeaderFieldsTooLarge, ServerError
 from grantway.protocol.message import Request, Response
 from grantway.web.asgi import PublicApplication, log_access
 from grantway.web.stepping import resume
 
 _STATUS_LINES = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus}
 _WITHOUT_CONTENT = (204, 304)
+MAX_HEAD_BYTES = 65536
+"""Largest request line and header together; the parser itself has no bound."""
 
 
 class OneWriteTransport:
@@ -102,6 +104,8 @@ class DirectProtocol(OneWriteProtocol):
         self._body: list[bytes] = []
         self._is_open = False
         """A request has begun and is not complete."""
+        self._has_head = False
+        self._head_size = 0
         self._deadline: asyncio.TimerHandle | None = None
         self._is_stopping = False
         self._active_at = 0.0
@@ -129,6 +133,10 @@ class DirectProtocol(OneWriteProtocol):
         if self._is_open:
             if self._deadline is None:
                 self._deadline = self.loop.call_later(self.application.body_timeout, self._give_up)
+            if not self._has_head:
+                self._head_size += len(data)
+                if self._head_size > MAX_HEAD_BYTES:
+                    self._refuse(RequestHeaderFieldsTooLarge())
         elif self._deadline is not None:
             self._end_deadline()
 
@@ -166,11 +174,13 @@ class DirectProtocol(OneWriteProtocol):
     # -- the parser's callbacks -----------------------------------------------------------------------------------
     def on_message_begin(self) -> None:
         self._is_open = True
+        self._has_head, self._head_size = False, 0
         self.url = b""
         self.headers = []
         self.expect_100_continue = False
 
     def on_headers_complete(self) -> None:
+        self._has_head = True
         path, _, query = self.url.partition(b"?")
         direct = self._paths.get(path)
         if direct is not None and self._is_simple():
@@ -266,7 +276,7 @@ class DirectProtocol(OneWriteProtocol):
         if self.application.has_access_log:
             log_access(request.method, request.path, response, time.perf_counter() - began)
 
-    def _refuse(self, error: InvalidRequest) -> None:
+    def _refuse(self, error: OAuthError) -> None:
         """Answers a request that is not complete, and closes."""
         self._direct = None
         answer = self._build_answer(self.application.server.refuse(error), is_head=False, is_last=True)
