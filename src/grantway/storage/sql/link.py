@@ -156,7 +156,7 @@ class Link(ABC):
     async def _append(self, values: dict[str, Any]) -> int:
         """Inserts one entry of the change feed and returns its number."""
 
-    async def _notify(self, changes: Sequence[Change]) -> None:
+    async def _notify(self, changes: Sequence[Change]) -> None:  # noqa: B027  most cannot
         """Tells other processes what is about to be committed, where the database can."""
 
 

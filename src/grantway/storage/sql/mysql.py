@@ -1,8 +1,8 @@
 """The driver of MariaDB and MySQL, on asyncmy.
 
-READ COMMITTED, because REPEATABLE READ locks gaps, and on MariaDB refuses what was changed meanwhile. A row count is the
-number of rows that were found, as on every other database, not of those that became different. Other workers hear of
-changes when they read the feed.
+READ COMMITTED, because REPEATABLE READ locks gaps, and on MariaDB refuses what was changed meanwhile. A row count is
+the number of rows that were found, as on every other database, not of those that became different. Other workers hear
+of changes when they read the feed.
 
 hot path: bench/
 """
@@ -54,7 +54,7 @@ def check_url(url: str) -> URL:
     return parts
 
 
-async def connect(url: str, *, timeout: float) -> Any:
+async def connect(url: str, *, timeout: float) -> Any:  # noqa: ASYNC109  asyncmy's own
     """A connection of asyncmy's.
 
     Raises:
@@ -198,7 +198,7 @@ class MysqlConnector:
     def compile(self) -> dict[str, Compiled]:
         from sqlalchemy.dialects.mysql.asyncmy import dialect
 
-        return compile_statements(dialect(paramstyle="qmark"))  # type: ignore[no-untyped-call]
+        return compile_statements(dialect(paramstyle="qmark"))
 
     def classify(self, error: BaseException) -> Trouble | None:
         return classify(error)

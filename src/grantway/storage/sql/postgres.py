@@ -39,6 +39,10 @@ CHANGES_AT_ONCE = 1000
 
 _log = logging.getLogger(__name__)
 
+_BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"
+_BEGIN_GROUP = f"{_BEGIN}; SET LOCAL lock_timeout = {GROUP_LOCK_TIMEOUT_MS}"
+_LOCK_FEED = f"SET LOCAL lock_timeout = 0; SELECT pg_advisory_xact_lock({FEED_LOCK})"
+_LIMIT = "SELECT set_config($1, $2, false)"
 # What was answered has to be on disk. Settings that ask for more than that are left alone.
 _DURABLE = "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'"
 
@@ -50,7 +54,7 @@ _LOST = frozenset(("57P01", "57P02", "57P03", "57P05", "25P03"))
 _REFUSED = frozenset(("28", "3D"))
 
 
-async def connect(url: str, *, timeout: float, application: str = "grantway") -> Any:
+async def connect(url: str, *, timeout: float, application: str = "grantway") -> Any:  # noqa: ASYNC109  asyncpg's own
     """A connection of asyncpg's.
 
     Raises:
@@ -81,8 +85,10 @@ def classify(error: BaseException) -> Trouble | None:
     """See ``network.Connector``."""
     state = getattr(error, "sqlstate", None)
     if state is None:
-        # asyncpg raises InterfaceError both for a closed connection and for a wrong argument.
-        is_closed = type(error).__name__ == "InterfaceError" and "closed" in str(error)
+        # asyncpg raises InterfaceError both for a closed connection and for a wrong argument; the other one is what
+        # it says when a connection was closed at an unlucky moment.
+        name = type(error).__name__
+        is_closed = (name == "InterfaceError" and "closed" in str(error)) or name == "InternalClientError"
         if isinstance(error, (OSError, EOFError)) or is_closed:
             return "lost"
         return "unavailable" if isinstance(error, StoreUnavailable) else None
@@ -135,11 +141,10 @@ class PostgresLink(Link):
         await self._connection.execute(text)
 
     async def _begin(self, is_group: bool) -> None:
-        limit = f"; SET LOCAL lock_timeout = {GROUP_LOCK_TIMEOUT_MS}" if is_group else ""
-        await self._run(f"BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE{limit}")
+        await self._run(_BEGIN_GROUP if is_group else _BEGIN)
 
     async def _lock_feed(self) -> None:
-        await self._run(f"SET LOCAL lock_timeout = 0; SELECT pg_advisory_xact_lock({FEED_LOCK})")
+        await self._run(_LOCK_FEED)
 
     async def _append(self, values: dict[str, Any]) -> int:
         text, arguments = self._bind(INSERT_CHANGE, values)
@@ -181,9 +186,9 @@ class PostgresConnector:
         connection = await self.open()
         # What a worker that has gone leaves behind must not hold locks for long.
         limit = int(self._timeout * 1000)
-        await connection.execute(
-            f"SET statement_timeout = {limit}; SET idle_in_transaction_session_timeout = {2 * limit}; {_DURABLE}"
-        )
+        await connection.execute(_LIMIT, "statement_timeout", str(limit))
+        await connection.execute(_LIMIT, "idle_in_transaction_session_timeout", str(2 * limit))
+        await connection.execute(_DURABLE)
         return PostgresLink(connection, compiled, counts, clock, self.sender)
 
     async def open(self) -> Any:

@@ -76,8 +76,9 @@ class _Lock:
 
     def __enter__(self) -> None:
         if self._connection.dialect.name == "postgresql":
-            self._connection.execute(text(f"SET LOCAL lock_timeout = {int(LOCK_TIMEOUT * 1000)}"))
-            self._connection.execute(text(f"SELECT pg_advisory_xact_lock({MIGRATION_LOCK})"))
+            limit = str(int(LOCK_TIMEOUT * 1000))
+            self._connection.execute(text("SELECT set_config('lock_timeout', :limit, true)"), {"limit": limit})
+            self._connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": MIGRATION_LOCK})
             return
         name = "SELECT GET_LOCK(CONCAT('grantway.', LEFT(MD5(DATABASE()), 32)), :timeout)"
         if self._connection.execute(text(name), {"timeout": LOCK_TIMEOUT}).scalar() != 1:

@@ -52,7 +52,7 @@ def is_in_memory(url: str) -> bool:
 
 
 def load_package(package: str, extra: str) -> ModuleType:
-    """Imports the package of a database, which is installed by an extra of Grantway's. Raises ``ConfigurationError``."""
+    """Imports a database's package, which comes with an extra of Grantway's. Raises ``ConfigurationError``."""
     try:
         return importlib.import_module(package)
     except ImportError as error:
