@@ -79,8 +79,8 @@ class DatabaseSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     url: Annotated[
         str,
         Meta(
-            description="sqlite:///grantway.db, postgresql://user:password@host/database, mariadb:// or mysql:// in the "
-            "same form; sqlite:// keeps everything in memory."
+            description="sqlite:///grantway.db, postgresql://user:password@host/database, mariadb:// or mysql:// in "
+            "the same form; sqlite:// keeps everything in memory."
         ),
     ] = "sqlite:///grantway.db"
     timeout: Annotated[Seconds, Meta(description="Longest wait for the database before 503, seconds.")] = 5

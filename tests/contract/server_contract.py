@@ -21,6 +21,7 @@ from grantway.config import DatabaseSettings, Settings
 from grantway.errors import ConfigurationError, SchemaError, StoreUnavailable
 from grantway.ports import Store
 from grantway.storage import open_store
+from grantway.storage.grid import NearCaches
 from grantway.storage.sql import schema, schema_server
 from grantway.storage.sql.store import SqlStore
 from grantway.testing.clock import FakeClock
@@ -42,6 +43,14 @@ SECRET = "0123456789abcdef0123456789abcdef"
 
 def open_at(url: str, timeout: int = 30) -> SqlStore:
     return open_store(Settings(database=DatabaseSettings(url=url, timeout=timeout)), FakeClock(NOW))
+
+
+class WallClock:
+    def now(self) -> int:
+        return time.time_ns() // 1_000_000
+
+    def monotonic(self) -> float:
+        return time.monotonic()
 
 
 class ServerContract(StoreContract):
@@ -275,6 +284,32 @@ class ServerContract(StoreContract):
                 assert Counter(await asyncio.gather(*uses)) == {True: 1, False: 63}
 
         self.run_nodes(body)
+
+    def test_a_revocation_reaches_another_node_s_memory_within_a_second(self) -> None:
+        async def run() -> None:
+            self.server.empty(self.url)
+            clock, settings = WallClock(), Settings(database=DatabaseSettings(url=self.url, timeout=30))
+            stores = [open_store(settings, clock) for _ in range(2)]
+            grids = [NearCaches(store, settings, clock) for store in stores]
+            for store in stores:
+                await store.start()
+            await stores[0].insert_tenant(build_tenant())
+            for grid in grids:
+                await grid.start()
+            for number in range(20):
+                pair = ("token", f"t{number}")
+                assert not await grids[1].is_revoked(TENANT, [pair], NOW)
+                await stores[0].insert_revocation(build_revocation(pair[1], keep_until=clock.now() + HOUR))
+                began = time.monotonic()
+                assert await grids[0].is_revoked(TENANT, [pair], NOW)  # at once where it was written
+                while not await grids[1].is_revoked(TENANT, [pair], NOW):  # noqa: ASYNC110  another node decides when
+                    await asyncio.sleep(0.001)
+                assert time.monotonic() - began < 1
+            assert grids[1].status()["is_fresh"]
+            for part in (*grids, *stores):
+                await part.stop()
+
+        asyncio.run(run())
 
     @pytest.mark.threat("T99")
     def test_attempts_on_two_nodes_in_every_order_are_all_counted(self) -> None:

@@ -152,7 +152,8 @@ class PostgresLink(Link):
         return sequence
 
     async def _notify(self, changes: Sequence[Change]) -> None:
-        await self._connection.execute("SELECT pg_notify($1, $2)", CHANNEL, f"{self._sender} {changes[0].sequence}")
+        notice = f"{self._sender} {changes[0].sequence}"
+        await self._connection.execute("SELECT pg_notify($1, $2)", CHANNEL, notice)
 
 
 class PostgresConnector:
