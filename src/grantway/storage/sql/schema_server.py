@@ -146,7 +146,7 @@ def run(url: str, work: Callable[[Connection], T]) -> T:
 
 
 async def _connect_and_run(url: str, work: Callable[[Connection], T]) -> T:
-    load_package("greenlet", "postgres")
+    load_package("greenlet", "postgres" if parse_url(url)[0] == "postgresql" else "mysql")
     from sqlalchemy.ext.asyncio import create_async_engine
     from sqlalchemy.pool import NullPool
 
