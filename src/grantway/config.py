@@ -82,7 +82,11 @@ class DatabaseSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Where authorizations, clients and users are kept."""
 
     url: Annotated[
-        str, Meta(description="SQLAlchemy URL, e.g. sqlite:///grantway.db; sqlite:// keeps everything in memory.")
+        str,
+        Meta(
+            description="sqlite:///grantway.db, postgresql://user:password@host/database, mariadb:// or mysql:// in "
+            "the same form; sqlite:// keeps everything in memory."
+        ),
     ] = "sqlite:///grantway.db"
     timeout: Annotated[Seconds, Meta(description="Longest wait for the database before 503, seconds.")] = 5
     poll_interval_ms: Annotated[

@@ -148,9 +148,11 @@ def test_a_store_does_not_start_on_a_missing_schema(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "url",
     [
-        "postgresql://localhost/grantway",
+        "oracle://localhost/grantway",
+        "postgresql+psycopg2://localhost/grantway",
+        "postgresql://localhost",
         "sqlite+aiosqlite:///a.db",
-        "mysql://localhost/grantway",
+        "mssql://localhost/grantway",
         "sqlite:///a.db?mode=ro",
         "sqlite://host/a.db",
         "nonsense",

@@ -121,10 +121,10 @@ class Seeded(Struct, frozen=True):
 
 async def open_seeded_server(settings: Settings, credentials: dict[str, Any]) -> tuple[AuthorizationServer, Seeded]:
     """A started server on a migrated and filled database. ``credentials`` is brought up to date in place."""
-    from grantway.storage.sql import schema
+    from grantway.storage.sql import schema, urls
     from grantway.web import create_server
 
-    if schema.parse_sqlite_path(settings.database.url) is not None:
+    if not urls.is_in_memory(settings.database.url):
         schema.upgrade(settings.database.url)
     server = create_server(settings)
     await server.start()

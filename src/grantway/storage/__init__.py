@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from grantway.config import Settings
     from grantway.ports import Clock
     from grantway.storage.sql.store import SqlStore
+    from grantway.storage.sql.transaction import Driver
 
 __all__ = ["open_store"]
 
@@ -21,14 +22,29 @@ def open_store(settings: Settings, clock: Clock) -> SqlStore:
     """The store ``settings.database.url`` names; ``start()`` opens it.
 
     ``sqlite:///relative.db``, ``sqlite:////absolute.db``; ``sqlite://`` keeps everything in memory.
+    ``postgresql://user:password@host:port/database``, and the same with ``mariadb`` or ``mysql``.
 
     Raises:
-        ConfigurationError: the URL is malformed, or no driver serves it.
+        ConfigurationError: the URL is malformed, no driver serves it, or the driver's package is not installed.
     """
     # SQLAlchemy takes 0.2 s to import: whoever opens no store should not pay for it.
-    from grantway.storage.sql.schema import parse_sqlite_path
-    from grantway.storage.sql.sqlite import SqliteDriver
     from grantway.storage.sql.store import SqlStore
+    from grantway.storage.sql.urls import parse_url
 
-    path = parse_sqlite_path(settings.database.url)
-    return SqlStore(SqliteDriver(path, clock, timeout=settings.database.timeout), clock)
+    url, timeout = settings.database.url, settings.database.timeout
+    driver: Driver
+    match parse_url(url)[0]:
+        case "postgresql":
+            from grantway.storage.sql.postgres import PostgresDriver
+
+            driver = PostgresDriver(url, clock, timeout=timeout)
+        case "mysql":
+            from grantway.storage.sql.mysql import MysqlDriver
+
+            driver = MysqlDriver(url, clock, timeout=timeout)
+        case "sqlite":
+            from grantway.storage.sql.schema import parse_sqlite_path
+            from grantway.storage.sql.sqlite import SqliteDriver
+
+            driver = SqliteDriver(parse_sqlite_path(url), clock, timeout=timeout)
+    return SqlStore(driver, clock)

@@ -17,31 +17,26 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from msgspec import Struct
-from sqlalchemy import Column, MetaData, PrimaryKeyConstraint, String, Table
-from sqlalchemy.engine import URL, Dialect, make_url
-from sqlalchemy.exc import ArgumentError
-from sqlalchemy.schema import CreateIndex, CreateTable
+from sqlalchemy.engine import Dialect
 
 from grantway.errors import ConfigurationError, SchemaError, StoreUnavailable
-from grantway.storage.sql.tables import METADATA
+from grantway.storage.sql import schema_server
+from grantway.storage.sql.definitions import (
+    HEAD,
+    LOCK_TIMEOUT,
+    MIGRATIONS,
+    REVISIONS,
+    build_alembic_config,
+    build_definitions,
+    check_known,
+    check_steps,
+    check_version,
+)
+from grantway.storage.sql.urls import is_in_memory, parse_url
 
 if TYPE_CHECKING:
     from alembic.config import Config
     from sqlalchemy.engine import Connection
-
-REVISIONS = ("0001",)
-"""Every migration, oldest first; a test compares this with ``migrations/versions``."""
-HEAD = REVISIONS[-1]
-LOCK_TIMEOUT = 60.0
-"""How long an upgrade waits for another one, seconds."""
-
-# As Alembic makes it.
-_VERSION_TABLE = Table(
-    "alembic_version",
-    MetaData(),
-    Column("version_num", String(32), nullable=False),
-    PrimaryKeyConstraint("version_num", name="alembic_version_pkc"),
-)
 
 
 class SchemaStatus(Struct, frozen=True):
@@ -55,23 +50,25 @@ class SchemaStatus(Struct, frozen=True):
 def upgrade(url: str, revision: str = "head") -> SchemaStatus:
     """Brings the schema to ``revision``; a SQLite file that is not there is created, for its owner only.
 
-    All in one transaction under the write lock: killed half-way it has done nothing, and of two at once the second
-    finds nothing to do.
+    Under a lock, so that of two at once the second finds nothing to do. On SQLite and PostgreSQL it is one transaction:
+    killed half-way it has done nothing. MariaDB and MySQL commit each definition: run again, it goes on.
 
     Raises:
         ConfigurationError: no such database can be opened. SchemaError: no such revision.
         StoreUnavailable: the database stays locked.
     """
-    path = _parse_file_path(url)
     target = HEAD if revision == "head" else revision
     if target not in REVISIONS:
         raise SchemaError(f"There is no migration {revision!r}; known are {', '.join(REVISIONS)}.")
+    if parse_url(url)[0] != "sqlite":
+        return _describe(schema_server.upgrade(url, target))
+    path = _parse_file_path(url)
     _create_file(path)
     if target == HEAD and _create_if_empty(path):
         return status(url)
     current = status(url).current
     if current != target:
-        _check_known(current)
+        check_known(current)
         with _migrating(path) as (config, _):
             from alembic import command
 
@@ -85,12 +82,10 @@ def downgrade(url: str, steps: int = 1) -> SchemaStatus:
     Raises:
         SchemaError: there are not that many, or the database is of a newer Grantway.
     """
+    if parse_url(url)[0] != "sqlite":
+        return _describe(schema_server.downgrade(url, steps))
     path = _parse_file_path(url)
-    current = status(url).current
-    _check_known(current)
-    done = REVISIONS.index(current) + 1 if current is not None else 0
-    if not 1 <= steps <= done:
-        raise SchemaError(f"Cannot undo {steps} migrations: {done} are applied.")
+    check_steps(status(url).current, steps)
     with _migrating(path) as (config, _):
         from alembic import command
 
@@ -100,11 +95,17 @@ def downgrade(url: str, steps: int = 1) -> SchemaStatus:
 
 def status(url: str) -> SchemaStatus:
     """The database's version; one that does not exist yet has none. Raises ``ConfigurationError``."""
+    if parse_url(url)[0] != "sqlite":
+        return _describe(schema_server.read_version(url))
     path = _parse_file_path(url)
     current = None
     if os.path.exists(path):
         with _connect(path) as connection:
             current = read_sqlite_version(connection)
+    return _describe(current)
+
+
+def _describe(current: str | None) -> SchemaStatus:
     pending = REVISIONS[REVISIONS.index(current) + 1 :] if current in REVISIONS else () if current else REVISIONS
     return SchemaStatus(current, HEAD, pending)
 
@@ -115,29 +116,8 @@ def check(url: str) -> None:
     Raises:
         SchemaError: says what to do. ConfigurationError: the database cannot be opened.
     """
-    if parse_sqlite_path(url) is not None:
+    if not is_in_memory(url):
         check_version(status(url).current)
-
-
-def check_version(current: str | None) -> None:
-    """Raises ``SchemaError`` unless ``current`` is the newest version."""
-    if current == HEAD:
-        return
-    _check_known(current)
-    raise build_missing_error(current)
-
-
-def build_missing_error(current: str | None) -> SchemaError:
-    found = "has no schema yet" if current is None else f"has schema {current}, {HEAD} is needed"
-    return SchemaError(f"The database {found}. Run: grantway migrate up")
-
-
-def _check_known(current: str | None) -> None:
-    if current is not None and current not in REVISIONS:
-        raise SchemaError(
-            f"The database has schema {current}, which is newer than this version of Grantway ({HEAD}). "
-            "Upgrade Grantway, or undo the migration with the version that made it."
-        )
 
 
 # -- SQLite -----------------------------------------------------------------------------------------------------------
@@ -149,14 +129,9 @@ def parse_sqlite_path(url: str) -> str | None:
     Raises:
         ConfigurationError: malformed, or of a database that has no driver.
     """
-    try:
-        parsed: URL = make_url(url)
-    except ArgumentError as error:
-        raise ConfigurationError("database.url: not a database URL; for example sqlite:///grantway.db") from error
-    if parsed.get_backend_name() != "sqlite" or "+" in parsed.drivername:
-        raise ConfigurationError(
-            f"database.url: {parsed.drivername!r} is not supported; this version supports sqlite:///file.db and sqlite://"
-        )
+    backend, parsed = parse_url(url)
+    if backend != "sqlite":
+        raise ConfigurationError("database.url: not a SQLite file")
     if parsed.query or parsed.host:
         raise ConfigurationError("database.url: a SQLite URL has a path and nothing else: sqlite:///relative.db")
     return None if parsed.database in (None, "", ":memory:") else parsed.database
@@ -185,17 +160,6 @@ def use_wal(connection: sqlite3.Connection, timeout: float) -> None:
             time.sleep(0.005)
         else:
             return
-
-
-def build_definitions(dialect: Dialect) -> list[str]:
-    """The statements that make the newest schema from nothing."""
-    definitions = []
-    for table in METADATA.sorted_tables:
-        definitions.append(str(CreateTable(table).compile(dialect=dialect)))
-        for index in sorted(table.indexes, key=lambda index: str(index.name)):
-            definitions.append(str(CreateIndex(index).compile(dialect=dialect)))  # noqa: PERF401  reads as one list
-    definitions.append(str(CreateTable(_VERSION_TABLE).compile(dialect=dialect)))
-    return definitions
 
 
 def create_all(connection: sqlite3.Connection) -> None:
@@ -265,7 +229,6 @@ def _create_if_empty(path: str) -> bool:
 @contextmanager
 def _migrating(path: str) -> Iterator[tuple[Config, Connection]]:
     """Alembic's configuration over one open transaction that holds the write lock."""
-    from alembic.config import Config
     from sqlalchemy import create_engine
     from sqlalchemy.pool import NullPool
 
@@ -273,13 +236,9 @@ def _migrating(path: str) -> Iterator[tuple[Config, Connection]]:
         return sqlite3.connect(build_sqlite_uri(path), timeout=LOCK_TIMEOUT, isolation_level=None, uri=True)
 
     engine: Any = create_engine("sqlite://", creator=connect, poolclass=NullPool)
-    migrations = resources.files("grantway.storage.sql") / "migrations"
     try:
-        with resources.as_file(migrations) as location, engine.connect() as connection:
-            config = Config()
-            config.set_main_option("script_location", str(location).replace("%", "%%"))
-            config.set_main_option("path_separator", "os")
-            config.attributes["connection"] = connection
+        with resources.as_file(MIGRATIONS) as location, engine.connect() as connection:
+            config = build_alembic_config(str(location), connection)
             # SQLAlchemy thinks the transaction is its own; the driver in autocommit mode begins none, so this one does.
             with connection.begin():
                 connection.exec_driver_sql("BEGIN IMMEDIATE")

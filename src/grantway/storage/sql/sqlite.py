@@ -24,6 +24,7 @@ from grantway.errors import StoreUnavailable
 from grantway.model import Change
 from grantway.ports import Clock
 from grantway.storage.sql import schema
+from grantway.storage.sql.definitions import build_missing_error, check_version
 from grantway.storage.sql.sqlite_transaction import SqliteTransaction
 from grantway.storage.sql.statements import Compiled, compile_statements
 from grantway.storage.sql.transaction import Abandon, Verb
@@ -118,7 +119,7 @@ class SqliteDriver:
                 self._transactions.append(SqliteTransaction(self._open(), self._compiled, self._clock))
             if self._path is None:
                 schema.create_all(self._transactions[0].connection)
-            schema.check_version(schema.read_sqlite_version(self._transactions[0].connection))
+            check_version(schema.read_sqlite_version(self._transactions[0].connection))
         except sqlite3.Error as error:
             self._close()
             raise StoreUnavailable(detail=f"cannot open {self._path}: {error}") from error
@@ -161,7 +162,7 @@ class SqliteDriver:
         if self._path is None:
             target, is_uri = ":memory:", False
         elif not os.path.exists(self._path):
-            raise schema.build_missing_error(None)
+            raise build_missing_error(None)
         else:
             target, is_uri = schema.build_sqlite_uri(self._path), True
         connection = sqlite3.connect(
