@@ -201,8 +201,10 @@ def test_a_wrong_password_is_told_and_the_right_one_still_works(visitor: Visitor
 def test_the_keyboard_is_enough(visitor: Visitor, application: Application) -> None:
     visitor.ask(application)
     keyboard = visitor.page.keyboard
-    keyboard.type(visitor.user["username"])  # the field has the focus from the start
+    visitor.page.wait_for_function("document.activeElement.id === 'username'")  # it has the focus from the start
+    keyboard.type(visitor.user["username"])
     keyboard.press("Tab")
+    visitor.page.wait_for_function("document.activeElement.id === 'password'")
     keyboard.type(visitor.user["password"])
     keyboard.press("Enter")
     visitor.expect("consent")
