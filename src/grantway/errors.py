@@ -199,12 +199,6 @@ class InsufficientScope(OAuthError):
         self.scope = scope
 
 
-class UnsupportedTokenType(OAuthError):
-    code = "unsupported_token_type"
-    spec = "RFC 7009 §2.2.1"
-    text = "Tokens of that type cannot be revoked here."
-
-
 class InvalidRedirectUri(OAuthError):
     code = "invalid_redirect_uri"
     spec = "RFC 7591 §3.2.2"
