@@ -36,7 +36,8 @@ test: $(VENV)/.dev ## run every test, browsers and outside clients included
 	$(BIN)/python -m pytest --ignore=tests/unit/protocol --ignore=tests/property $(PYTEST_ARGS)
 
 soak: $(VENV)/.dev ## the long forms of the race and fault tests
-	GRANTWAY_TEST_SOAK=1 $(BIN)/python -m pytest tests/fault tests/contract tests/property $(PYTEST_ARGS)
+	GRANTWAY_TEST_SOAK=1 $(BIN)/python -m pytest tests/fault tests/contract tests/property \
+	  tests/e2e/test_separate_services.py $(PYTEST_ARGS)
 
 check: $(VENV)/.dev ## lint, format, types, directions of imports, documentation
 	$(BIN)/ruff check .
@@ -52,8 +53,13 @@ format: $(VENV)/.dev ## let ruff mend what it can
 docs: $(VENV)/.dev ## write the generated pages of docs/reference again
 	$(BIN)/python docs/generate.py
 
-bench: $(VENV)/.dev ## measure; needs wrk, and nothing else running
+bench/peers/node_modules/.done: bench/peers/package.json
+	cd bench/peers && npm install --no-audit --no-fund --no-package-lock --loglevel=error
+	@touch $@
+
+bench: $(VENV)/.dev ## measure; needs wrk, for the peers npm, and nothing else running
+	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory bench/peers/node_modules/.done; fi
 	$(BIN)/python -m bench $(BENCH_ARGS)
 
 clean: ## remove what the targets above made
-	rm -rf $(VENV) .grantway .pytest_cache .mypy_cache .ruff_cache tests/e2e/node_modules
+	rm -rf $(VENV) .grantway .pytest_cache .mypy_cache .ruff_cache tests/e2e/node_modules bench/peers/node_modules .bench

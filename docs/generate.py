@@ -254,6 +254,16 @@ def _describe_client_metadata() -> list[str]:
             f"| `{name}` | {'text, separated by spaces' if name in texts else _type_name(types[name])} |"
             for name in FIELDS
         ),
+        "",
+        "Extensions add:",
+        "",
+        "| member | |",
+        "|---|---|",
+        *(
+            f"| `{name}` | {_escape(text)} |"
+            for extension in BUILTINS
+            for name, text in sorted(extension.client_metadata.items())
+        ),
     ]
 
 
@@ -292,11 +302,15 @@ def build_endpoints() -> str:
         "issuer below `/t/{tenant}`, with the same paths. CORS is answered for the origins that clients registered",
         "(`allowed_cors_origins`), without credentials.",
         "",
-        "| path | methods | endpoint | specification | CORS |",
-        "|---|---|---|---|---|",
+        "`serve.services` gives a node some of the services; one that names none is on every node",
+        "([Separate services](../how-to/separate-services.md)).",
+        "",
+        "| path | methods | endpoint | service | specification | CORS |",
+        "|---|---|---|---|---|---|",
     ]
     lines += [
-        f"| `{kind.path}` | {' '.join(kind.methods)} | {kind.name} | {kind.spec} | {'yes' if kind.has_cors else ''} |"
+        f"| `{kind.path}` | {' '.join(kind.methods)} | {kind.name} | {kind.service} | {kind.spec} "
+        f"| {'yes' if kind.has_cors else ''} |"
         for kind in _list_kind(Endpoint)
     ]
     lines += ["", "## What each endpoint is for", ""]

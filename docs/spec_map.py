@@ -67,6 +67,7 @@ SPECIFICATIONS = {
     "OAuth 2.0 Multiple Response Types": "OAuth 2.0 Multiple Response Type Encoding Practices",
     "OWASP ASVS 5.0": "OWASP Application Security Verification Standard 5.0",
     "NIST SP 800-63B": "Digital Identity Guidelines: Authentication",
+    "draft-ietf-httpapi-ratelimit-headers-10": "RateLimit Header Fields for HTTP, an Internet-Draft",
     "CSP 3": "Content Security Policy Level 3",
     "Fetch": "The Fetch Standard",
 }

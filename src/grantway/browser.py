@@ -92,6 +92,8 @@ async def load_session(call: Call) -> Session | None:
     session = await store.load_session_by_digest(tenant, hashlib.sha256(secret).digest())
     if session is None or not is_session_live(call.runtime.settings, session, call.now):
         return None
+    if session.auth_time * 1000 <= call.tenant.not_before:
+        return None
     subject = await call.runtime.grid.subject(tenant, session.subject)
     if subject is None or not subject.enabled:
         return None

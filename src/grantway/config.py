@@ -49,6 +49,13 @@ class ServeSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     admin_bind: Annotated[str, Meta(description="Address of the admin listener.")] = "127.0.0.1"
     admin_port: Annotated[Port, Meta(description="Port of the admin listener; 0 takes a free one.")] = 4445
     workers: Annotated[int, Meta(ge=1, le=512, description="Worker processes.")] = 1
+    services: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="The services this node runs, by the names that `grantway services` lists; it answers 404 for "
+            "the paths of the others. Empty: all."
+        ),
+    ] = ()
     max_body_bytes: Annotated[
         int, Meta(ge=1024, description="Largest request body of a protocol endpoint, refused before it is parsed.")
     ] = 65536
@@ -84,10 +91,17 @@ class DatabaseSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     url: Annotated[
         str,
         Meta(
-            description="sqlite:///grantway.db, postgresql://user:password@host/database, mariadb:// or mysql:// in "
-            "the same form; sqlite:// keeps everything in memory."
+            description="sqlite:///grantway.db, postgresql://user:password@host/database, mariadb://, mysql://, "
+            "oracle:// or mssql:// in the same form; sqlite:// keeps everything in memory."
         ),
     ] = "sqlite:///grantway.db"
+    listen_url: Annotated[
+        Secret | None,
+        Meta(
+            description="PostgreSQL behind a pooler (database.url with ?pool_mode=transaction): where to listen for "
+            "changes, past the pooler. Unset: they are read every database.poll_interval_ms."
+        ),
+    ] = None
     timeout: Annotated[Seconds, Meta(description="Longest wait for the database before 503, seconds.")] = 5
     poll_interval_ms: Annotated[
         int, Meta(ge=5, le=900, description="How often a worker looks for changes others made, milliseconds.")
@@ -187,6 +201,9 @@ class InteractionSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         Meta(description="Cookies without Secure and __Host-; only for browsers that refuse them on plain loopback."),
     ] = False
     acr: Annotated[str, Meta(description="The acr of a log-in by password.")] = "urn:grantway:acr:password"
+    template_directory: Annotated[
+        str, Meta(description="Directory with templates that take the place of built-in pages. Empty: none.")
+    ] = ""
 
 
 class PasswordSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -217,6 +234,66 @@ class ThrottleSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     window: Annotated[Seconds, Meta(description="Length of the window, seconds.")] = 300
 
 
+class LimitSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How many requests anyone gets answered: token buckets, off unless a rate is set."""
+
+    client_rate: Annotated[
+        int, Meta(ge=0, description="Requests per window of one client, once it has authenticated; 0: no limit.")
+    ] = 0
+    client_burst: Annotated[
+        int, Meta(ge=0, description="How many of them a client may send at once; 0: as many as limits.client_rate.")
+    ] = 0
+    address_rate: Annotated[
+        int,
+        Meta(
+            ge=0,
+            description="Requests per window from one address (IPv6: one /64), discovery and the JWK Set not counted; "
+            "0: no limit.",
+        ),
+    ] = 0
+    address_burst: Annotated[
+        int, Meta(ge=0, description="How many of them may come at once; 0: as many as limits.address_rate.")
+    ] = 0
+    account_rate: Annotated[
+        int, Meta(ge=0, description="Log-ins per window to one account, right or wrong; 0: no limit.")
+    ] = 0
+    account_burst: Annotated[
+        int, Meta(ge=0, description="How many of them may come at once; 0: as many as limits.account_rate.")
+    ] = 0
+    window: Annotated[Seconds, Meta(description="The window that the rates are for, seconds.")] = 60
+    shared: Annotated[
+        Literal["memory", "redis"],
+        Meta(description="Where the buckets are: in each worker's memory, or for all workers together in redis.url."),
+    ] = "memory"
+    nodes: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=10000,
+            description="Machines that share the limits: while Redis does not answer, a worker grants its part of each "
+            "rate, one of nodes × serve.workers.",
+        ),
+    ] = 1
+
+
+class RedisSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Redis or Valkey, for what may be lost: shared rate limits and word of changes."""
+
+    url: Annotated[
+        Secret | None,
+        Meta(
+            description="redis://user:password@host:6379/0, rediss:// (TLS), unix:///path/to/socket, "
+            "redis+sentinel://host:26379,host:26379/service or redis+cluster://host:6379,host:6379. Unset: none."
+        ),
+    ] = None
+    prefix: Annotated[
+        str, Meta(pattern=r"^[^{}\s]*$", description="What the names of its keys and its channel begin with.")
+    ] = "grantway:"
+    timeout_ms: Annotated[
+        int, Meta(ge=5, le=5000, description="Longest wait for an answer before going on without, milliseconds.")
+    ] = 100
+
+
 class AdminSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The admin API."""
 
@@ -225,11 +302,31 @@ class AdminSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     ] = False
 
 
+class MaintenanceSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What one worker of all does for all: rotating keys, deleting what has ended."""
+
+    interval: Annotated[Seconds, Meta(description="How often it looks for work, seconds.")] = 60
+    lease_ttl: Annotated[
+        Seconds,
+        Meta(description="Another worker takes over from one that gave no sign of life for this long, seconds."),
+    ] = 30
+    clean_batch: Annotated[
+        int, Meta(ge=1, le=10000, description="Rows of each kind that are deleted in one transaction.")
+    ] = 200
+
+
 class LogSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The log: structured, one line an event, on standard error."""
 
     level: Annotated[Literal["debug", "info", "warning", "error"], Meta(description="Least level written.")] = "info"
     format: Annotated[Literal["json", "text"], Meta(description="json for machines, text for people.")] = "json"
+    audit_file: Annotated[
+        str,
+        Meta(
+            description="File to which every administrative change is appended as a line of JSON, by servers and by "
+            "commands, whatever the level; it may be rotated. Empty: none."
+        ),
+    ] = ""
 
 
 class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -247,7 +344,10 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     interaction: InteractionSettings = field(default_factory=InteractionSettings)
     passwords: PasswordSettings = field(default_factory=PasswordSettings)
     throttle: ThrottleSettings = field(default_factory=ThrottleSettings)
+    limits: LimitSettings = field(default_factory=LimitSettings)
+    redis: RedisSettings = field(default_factory=RedisSettings)
     admin: AdminSettings = field(default_factory=AdminSettings)
+    maintenance: MaintenanceSettings = field(default_factory=MaintenanceSettings)
     log: LogSettings = field(default_factory=LogSettings)
 
 
@@ -324,20 +424,30 @@ def check_settings(settings: Settings) -> None:
     Raises:
         ConfigurationError: says which setting, why, and what to do.
     """
-    issuer = settings.issuer
-    if not issuer.startswith("https://") and not is_loopback_url(issuer):
-        raise ConfigurationError(f"issuer: {issuer!r} must be an https URL (http is for loopback only).")
-    if "?" in issuer or "#" in issuer or issuer.endswith("/"):
-        raise ConfigurationError("issuer: must have no query, no fragment and no trailing slash (RFC 8414 §2).")
+    check_issuer(settings.issuer)
     if settings.admin.insecure_open and settings.serve.admin_bind not in LOOPBACK_HOSTS:
         raise ConfigurationError("admin.insecure_open: refused, serve.admin_bind is not a loopback address.")
-    if settings.interaction.insecure_cookies and not is_loopback_url(issuer):
+    if settings.limits.shared == "redis" and settings.redis.url is None:
+        raise ConfigurationError("limits.shared: redis.url is not set.")
+    if settings.interaction.insecure_cookies and not is_loopback_url(settings.issuer):
         raise ConfigurationError("interaction.insecure_cookies: refused, the issuer is not on loopback.")
     for secret in settings.secrets.sealing:
         if len(secret) < 32:
             raise ConfigurationError("secrets.sealing: a secret needs at least 32 characters.")
         if len(set(secret.reveal())) < 8:
             raise ConfigurationError("secrets.sealing: this secret can be guessed; generate one.")
+
+
+def check_issuer(issuer: str) -> None:
+    """Refuses what cannot be the issuer of a server (RFC 8414 §2).
+
+    Raises:
+        ConfigurationError: says why.
+    """
+    if not issuer.startswith("https://") and not is_loopback_url(issuer):
+        raise ConfigurationError(f"issuer: {issuer!r} must be an https URL (http is for loopback only).")
+    if "?" in issuer or "#" in issuer or issuer.endswith("/"):
+        raise ConfigurationError("issuer: must have no query, no fragment and no trailing slash (RFC 8414 §2).")
 
 
 LOOPBACK_HOSTS = ("127.0.0.1", "::1", "localhost")

@@ -10,7 +10,7 @@ like any other; the registry folds them, nobody edits a central list.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from msgspec import Struct
@@ -19,7 +19,7 @@ from grantway.config import Settings
 from grantway.errors import UnsupportedMediaType
 from grantway.model import Authorization, AuthorizationRequest, Client, Subject, Tenant
 from grantway.ports import Clock, Entropy, EventSink, Grid, Pages, Store
-from grantway.protocol.message import FORM, Parameters, Request, Response, parse_parameters
+from grantway.protocol.message import FORM, HeaderBlock, Parameters, Request, Response, parse_parameters
 
 if TYPE_CHECKING:
     from grantway.keys import Keys
@@ -74,6 +74,8 @@ class Grant(Extension):
     """
 
     requires_confidential_client: ClassVar[bool] = False
+    is_replayable: ClassVar[bool] = False
+    """Its decision follows from the client and the parameters alone: it spends nothing and asks nobody else."""
 
     @abstractmethod
     async def resolve(self, call: Call, client: Client, parameters: Parameters) -> Decision:
@@ -100,6 +102,8 @@ class ClientAuthentication(Extension):
     """One family of ``token_endpoint_auth_method``. ``methods`` names those it serves."""
 
     methods: ClassVar[tuple[str, ...]]
+    is_replayable: ClassVar[bool] = False
+    """Its credential proves the client each time it comes: no nonce, no assertion that is good once."""
 
     @abstractmethod
     def parse_credential(self, request: Request, parameters: Parameters) -> Credential | None:
@@ -140,6 +144,9 @@ class Authenticator(Extension):
 class Feature(Extension):
     """One optional specification that changes existing requests. It answers by raising an ``OAuthError``."""
 
+    is_replayable: ClassVar[bool] = False
+    """What it says to a token request is the same each time the same bytes come."""
+
     def check_authorization_request(
         self, call: Call, client: Client, request: AuthorizationRequest, parameters: Parameters
     ) -> AuthorizationRequest:
@@ -154,6 +161,8 @@ class Endpoint(Extension):
 
     path: ClassVar[str]
     methods: ClassVar[tuple[str, ...]]
+    service: ClassVar[str] = ""
+    """The part of the server it belongs to, which `serve.services` gives to a node or not. Empty: every node has it."""
     has_cors: ClassVar[bool] = False
     """Answers browsers of the clients' registered origins (CORS)."""
     is_page: ClassVar[bool] = False
@@ -162,9 +171,31 @@ class Endpoint(Extension):
     """Says nothing that must be sure at this moment: it answers from memory while the database is away."""
     challenge: ClassVar[bytes] = b"Bearer"
     """The scheme its 401 names."""
+    is_replayable: ClassVar[bool] = False
+    """It may say how an answer is made ``Again``."""
 
     @abstractmethod
     async def handle(self, call: Call) -> Response: ...
+
+
+class Again(ABC):
+    """How a request that was just answered is answered when the same bytes come again.
+
+    Reading, authenticating and deciding follow from those bytes, the tenant and the clients alone. While memory is
+    fresh and holds these very objects (a change of any kind makes another object), their outcome is known, and only
+    what differs from answer to answer is left to do. Nobody has to use it: the long way gives the same answer.
+    """
+
+    __slots__ = ("clients", "headers", "tenant", "until")
+
+    def __init__(self, tenant: Tenant, clients: tuple[Client, ...], until: int) -> None:
+        self.tenant, self.clients, self.until = tenant, clients, until
+        self.headers: HeaderBlock = ()
+        """Of the answer; the server sets them."""
+
+    @abstractmethod
+    def answer(self, now: int) -> bytes | None:
+        """The body of a 200, with its events emitted; None: it has to go the long way this time."""
 
 
 class Extensions(Struct, frozen=True, kw_only=True):
@@ -176,6 +207,10 @@ class Extensions(Struct, frozen=True, kw_only=True):
     features: tuple[Feature, ...]
     endpoints: Mapping[str, Endpoint]
     repeatable_parameters: frozenset[str]
+    credential_parameters: frozenset[str]
+    """Parameters that some client authentication method reads."""
+    is_replayable: bool
+    """Every feature is: none looks at more of a token request than its head and its parameters."""
 
 
 class Runtime(Struct, kw_only=True):
@@ -209,8 +244,16 @@ class Call(Struct, kw_only=True):
     """Path prefix of this issuer on this host: empty, or ``/t/{tenant}``."""
     client: Client | None = None
     """Set once the client is known, so that CORS answers by its own origins."""
+    is_replayable: bool = False
+    """Set by the gate: what proved the client proves it again when the same bytes come again."""
+    wants_again: bool = False
+    """These bytes came before: it is worth saying how to answer them ``again``."""
+    again: Again | None = None
+    """Set by an endpoint whose answer to these bytes needs nothing that another request could use up."""
     response_headers: list[tuple[bytes, bytes]] = []
     """Headers to add to whatever is answered, an error included (cookies)."""
+    address_verdict: Awaitable[None] | None = None
+    """Awaited by the gate with the client's own limit: one round trip for both."""
 
     def form(self) -> Parameters:
         """The body's parameters. Raises what ``read_form`` raises."""

@@ -7,6 +7,7 @@ scope and audience still allowed, nothing revoked. Does not own what a grant dec
 
 from __future__ import annotations
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from grantway.errors import (
@@ -18,7 +19,8 @@ from grantway.errors import (
     UnauthorizedClient,
 )
 from grantway.extension import Call, ClientAuthentication, Credential, Decision, Runtime
-from grantway.model import Authorization, Client, RefreshRotation
+from grantway.model import Authorization, Client, RefreshRotation, Tenant
+from grantway.protocol.lifespan import find_lifespans
 from grantway.protocol.message import Parameters
 from grantway.protocol.scope import intersect_scope, narrow_scope, parse_scope
 from grantway.tokens import AccessClaims, RefreshClaims
@@ -31,13 +33,57 @@ async def authenticate_client(call: Call, parameters: Parameters) -> Client:
 
     Raises:
         InvalidRequest: two methods at once (RFC 6749 §2.3.1). InvalidClient: anything else that is wrong.
-        TooManyRequests: this client has failed too often from this address.
+        TooManyRequests: this client has failed too often from this address, or asks more often than it may.
     """
+    client = _recall_client(call, parameters)
+    if client is None:
+        client = await _prove_client(call, parameters)
+    call.client = client
+    if call.runtime.throttle.has_client_limit or call.address_verdict is not None:
+        await _check_rate(call, client)
+    return client
+
+
+REMEMBERED_FOR = 10_000
+"""How long what bytes proved is taken as proved when the same bytes come again, milliseconds."""
+
+
+class _Proved(Struct, frozen=True):
+    """A client that was authenticated by nothing but the head of a request."""
+
+    tenant: Tenant
+    client: Client
+    until: int
+
+
+def _recall_client(call: Call, parameters: Parameters) -> Client | None:
+    head = call.request.head
+    if head is None:
+        return None
+    proved: _Proved | None = head.proved
+    if proved is None or proved.tenant is not call.tenant or call.now >= proved.until:
+        return None
+    if not call.runtime.extensions.credential_parameters.isdisjoint(parameters.values):
+        return None
+    if not call.runtime.grid.holds(proved.tenant, proved.client):
+        return None
+    call.is_replayable = True
+    return proved.client
+
+
+def find_end_of_proof(client: Client, now: int) -> int:
+    """Until when the same bytes prove the same client: not past the end of any of its secrets. Milliseconds."""
+    ends = [secret.expires_at for secret in client.secrets if secret.expires_at is not None and secret.expires_at > now]
+    return min([now + REMEMBERED_FOR, *ends])
+
+
+async def _prove_client(call: Call, parameters: Parameters) -> Client:
     method, credential = _find_credential(call, parameters)
     client_id = credential.client_id
     if len(client_id) > 255:
         raise InvalidClient(detail="client_id longer than any")
-    client = await call.runtime.grid.client(call.tenant.tenant, client_id)
+    grid, tenant = call.runtime.grid, call.tenant.tenant
+    client = grid.recall_client(tenant, client_id) or await grid.client(tenant, client_id)
     if client is None or not client.enabled:
         await method.reject(call, credential)
         _count_failure(call, client_id)
@@ -46,8 +92,24 @@ async def authenticate_client(call: Call, parameters: Parameters) -> Client:
     if proved is None or proved != client.token_endpoint_auth_method:
         _count_failure(call, client_id)
         raise InvalidClient(detail=f"wrong credentials, or {proved} instead of {client.token_endpoint_auth_method}")
-    call.client = client
+    head = call.request.head
+    if head is not None and method.is_replayable:
+        if call.runtime.extensions.credential_parameters.isdisjoint(parameters.values):
+            head.proved = _Proved(call.tenant, client, find_end_of_proof(client, call.now))
+        call.is_replayable = True
     return client
+
+
+async def _check_rate(call: Call, client: Client) -> None:
+    """Only now, when it is known who asks: nobody else can use up a client's requests. Waits only for shared limits."""
+    stated_from = call.request.address if client.is_public else None
+    verdict = call.runtime.throttle.limit_client(
+        call.tenant.tenant, client.client_id, call.response_headers, stated_from=stated_from
+    )
+    if call.address_verdict is not None:
+        await call.address_verdict
+    if verdict is not None:
+        await verdict
 
 
 def _find_credential(call: Call, parameters: Parameters) -> tuple[ClientAuthentication, Credential]:
@@ -65,7 +127,7 @@ def _find_credential(call: Call, parameters: Parameters) -> tuple[ClientAuthenti
 
 
 def _count_failure(call: Call, client_id: str) -> None:
-    call.runtime.throttle.count_client_failure(call.tenant.tenant, client_id, call.request.address, call.now)
+    call.runtime.throttle.count_client_failure(call.tenant.tenant, client_id, call.request.address)
 
 
 def check_grant_allowed(client: Client, grant_type: str) -> None:
@@ -102,7 +164,7 @@ async def check_authorization(call: Call, authorization: Authorization) -> None:
     Raises:
         InvalidGrant: it does not.
     """
-    if authorization.revoked_at is not None:
+    if authorization.revoked_at is not None or authorization.created_at <= call.tenant.not_before:
         raise InvalidGrant(detail="authorization is revoked")
     if authorization.expires_at <= call.now:
         raise InvalidGrant(detail="authorization has expired")
@@ -146,10 +208,10 @@ async def find_access(runtime: Runtime, tenant: str, token: str) -> AccessClaims
     Raises:
         StoreUnavailable: whether it was revoked cannot be known (never a guess).
     """
-    claims = await runtime.tokens.open_access(tenant, token)
-    if claims is None or await runtime.grid.is_revoked(tenant, claims.revocation_keys(), claims.issued_at):
+    claims, grid = await runtime.tokens.open_access(tenant, token), runtime.grid
+    if claims is None or await grid.is_revoked(tenant, claims.revocation_keys(), claims.issued_at, claims.granted()):
         return None
-    client = await runtime.grid.client(tenant, claims.client_id)
+    client = grid.recall_client(tenant, claims.client_id) or await grid.client(tenant, claims.client_id)
     if client is None or not client.enabled:  # a worker may have issued it before it heard of the disabling
         return None
     return claims
@@ -165,5 +227,7 @@ def is_refresh_idle(call: Call, client: Client, authorization: Authorization, cl
     """Unused for too long. A token that rotates says so itself; of one that is kept, its row knows the last use."""
     if find_rotation(call, client) != "off":
         return claims.expires_at <= call.now
-    idle = client.refresh_token_idle_ttl or call.runtime.settings.tokens.refresh_token_idle_ttl
+    grant_type = "refresh_token" if authorization.rotated_at else authorization.grant_type
+    lifespan = find_lifespans(client, grant_type).get("refresh")
+    idle = lifespan or client.refresh_token_idle_ttl or call.runtime.settings.tokens.refresh_token_idle_ttl
     return (authorization.rotated_at or claims.issued_at) + idle * 1000 <= call.now

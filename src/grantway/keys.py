@@ -11,14 +11,15 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import hmac
+import logging
 from collections.abc import Sequence
 
 import msgspec
 from msgspec.structs import replace
 
 from grantway.config import Settings
-from grantway.errors import Conflict, NotFound, ServerError
-from grantway.model import KeyState, SigningKey
+from grantway.errors import Conflict, NotFound, ServerError, StoreUnavailable
+from grantway.model import Client, ClientSecret, KeyState, SigningKey
 from grantway.ports import Clock, Entropy, Grid, Store
 from grantway.protocol.jose import (
     SLOW_ALGORITHMS,
@@ -33,6 +34,9 @@ from grantway.protocol.sealing import NONCE_SIZE, Ring
 
 _PURPOSE = b"grantway/signing-key/v1"
 _SECRET_PURPOSE = b"grantway/client-secret/v1"
+_MOST_REKEYED = 100_000
+
+log = logging.getLogger("grantway.keys")
 
 
 class Keys:
@@ -49,6 +53,9 @@ class Keys:
         self._active: dict[tuple[str, str], tuple[tuple[SigningKey, ...], Signer]] = {}
         self._jwks: dict[str, tuple[tuple[SigningKey, ...], int, bytes]] = {}
         self._secret_keys = ring.derive_all(_SECRET_PURPOSE)
+        self.ring_id = ring.newest.hex()
+        """Names the newest secret of the ring, and tells nothing about it."""
+        self._rekeyed: set[tuple[str, str, str]] = set()
 
     # -- use ------------------------------------------------------------------------------------------------------
     async def load_signer(self, tenant: str, alg: str) -> Signer:
@@ -67,6 +74,13 @@ class Keys:
                 self._active[tenant, alg] = (keys, signer)
                 return signer
         raise ServerError(detail=f"tenant {tenant!r} has no active {alg} key; keys.algorithms does not name it")
+
+    def recall_signer(self, tenant: str, alg: str) -> Signer | None:
+        """``load_signer``, if nothing has to be waited for and a signature takes microseconds; else None."""
+        cached = self._active.get((tenant, alg))
+        if cached is None or alg in SLOW_ALGORITHMS or cached[0] is not self._grid.recall_keys(tenant):
+            return None
+        return cached[1]
 
     async def sign(self, tenant: str, alg: str, typ: str, claims: dict[str, object]) -> str:
         """A compact JWS. RSA signatures are made off the event loop."""
@@ -105,8 +119,15 @@ class Keys:
         active = {key.alg for key in await self._grid.keys(tenant, or_stale=True) if key.state == "active"}
         return [alg for alg in self._settings.keys.algorithms if alg in active]
 
+    def can_open(self, key: SigningKey) -> bool:
+        """Whether the ring has the secret that the private half is sealed under."""
+        return self._unseal(key) is not None
+
+    def _unseal(self, key: SigningKey) -> bytes | None:
+        return self.ring.open_record(key.sealed_private_key, purpose=_PURPOSE, identity=_identity(key.tenant, key.kid))
+
     def _open(self, key: SigningKey) -> Signer:
-        der = self.ring.open_record(key.sealed_private_key, purpose=_PURPOSE, identity=_identity(key.tenant, key.kid))
+        der = self._unseal(key)
         if der is None:
             raise ServerError(
                 detail=f"signing key {key.kid} cannot be unsealed: is its secret still in secrets.sealing?"
@@ -143,7 +164,8 @@ class Keys:
             successor = next((key for key in keys if key.alg == name and key.state == "next"), None)
             if active is None or successor is None:
                 raise NotFound("signing key for", name)
-            seen_at = successor.created_at + self._settings.keys.jwks_max_age * 1000
+            # a worker may publish it that much later than it was made, and a verifier cache what was there before
+            seen_at = successor.created_at + self._longest_unseen_ms()
             if now < seen_at and not force:
                 wait = (seen_at - now + 999) // 1000
                 raise Conflict(
@@ -185,6 +207,19 @@ class Keys:
             await self._make(tenant, key.alg, "active")
         await self.ensure(tenant)
 
+    async def reseal(self, key: SigningKey) -> bool:
+        """Seals a private half under the newest secret of the ring, if it is not. It stays the same key.
+
+        False: it cannot be opened, or it is no longer what was given.
+        """
+        if self.ring.is_current(key.sealed_private_key):
+            return True
+        der = self._unseal(key)
+        if der is None:
+            return False
+        sealed = self._seal(key.tenant, key.kid, der)
+        return await self._store.replace_sealed_key(key.tenant, key.kid, key.sealed_private_key, sealed)
+
     async def _promote(self, tenant: str, active: SigningKey, successor: SigningKey, now: int) -> None:
         states: dict[str, tuple[KeyState, KeyState]] = {
             active.kid: ("active", "retired"),
@@ -197,12 +232,7 @@ class Keys:
     async def _make(self, tenant: str, alg: str, state: KeyState) -> None:
         private = await asyncio.to_thread(generate_private_key, alg)
         kid, jwk = build_public_jwk(private, alg)
-        sealed = self.ring.seal_record(
-            dump_private_key(private),
-            purpose=_PURPOSE,
-            identity=_identity(tenant, kid),
-            nonce=self._entropy.token_bytes(NONCE_SIZE),
-        )
+        sealed = self._seal(tenant, kid, dump_private_key(private))
         now = self._clock.now()
         key = SigningKey(
             tenant=tenant,
@@ -215,6 +245,13 @@ class Keys:
             activated_at=now if state == "active" else None,
         )
         await self._store.insert_key(key, unless_state=True)
+
+    def _seal(self, tenant: str, kid: str, der: bytes) -> bytes:
+        nonce = self._entropy.token_bytes(NONCE_SIZE)
+        return self.ring.seal_record(der, purpose=_PURPOSE, identity=_identity(tenant, kid), nonce=nonce)
+
+    def _longest_unseen_ms(self) -> int:
+        return self._settings.keys.jwks_max_age * 1000 + self._settings.database.freshness_bound_ms
 
     def _longest_ms(self) -> int:
         return self._settings.tokens.max_token_ttl * 1000
@@ -233,6 +270,36 @@ class Keys:
         for key in self._secret_keys:  # all of them: the time must not tell which secret of the ring it was
             is_correct |= hmac.compare_digest(_digest(given, key).hex(), expected)
         return is_correct
+
+    @property
+    def has_older_secrets(self) -> bool:
+        """Whether the ring has more than one secret."""
+        return len(self._secret_keys) > 1
+
+    def is_under_older(self, secret: ClientSecret) -> bool:
+        """Whether a client's digest is, or may be, keyed by another secret of the ring than the newest."""
+        return self.has_older_secrets and secret.digest.startswith("keyed:") and secret.key_id != self.ring_id
+
+    async def rekey_secret(self, client: Client, secret: ClientSecret, plain: str) -> None:
+        """Keys the digest of a secret that was just found right anew, by the newest secret of the ring.
+
+        So whoever goes on authenticating needs no new secret when the ring has. Once each in this worker at most: while
+        the ring is being changed, workers that disagree on the newest must not write against each other for ever.
+        """
+        mark = (client.tenant, client.client_id, secret.secret_id)
+        if not self.is_under_older(secret) or mark in self._rekeyed:
+            return
+        if len(self._rekeyed) >= _MOST_REKEYED:
+            self._rekeyed.clear()
+        self._rekeyed.add(mark)
+        renewed = replace(secret, digest=self.hash_secret(plain), key_id=self.ring_id)
+        secrets = tuple(renewed if each is secret else each for each in client.secrets)
+        try:
+            await self._store.update_client(replace(client, secrets=secrets))
+        except Conflict:  # what this worker remembers is not the newest: the next time
+            self._rekeyed.discard(mark)
+        except (NotFound, StoreUnavailable) as error:
+            log.info("the secret of client %s keeps its digest: %s", client.client_id, error)
 
     def build_tag(self, purpose: bytes, parts: Sequence[bytes]) -> bytes:
         """A 32-byte tag over ``parts`` that only this ring can make (CSRF tokens, cursors)."""

@@ -8,6 +8,7 @@ scopes and URIs are compared byte for byte. Every stored value carries its tenan
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from typing import Any, Literal
 
@@ -20,11 +21,12 @@ FOREVER = 2**63 - 1
 RefreshRotation = Literal["strict", "grace", "off"]
 TokenFormat = Literal["opaque", "jwt"]
 KeyState = Literal["next", "active", "retired", "revoked"]
-RevocationKind = Literal["token", "authorization", "session", "subject", "client", "tenant"]
+RevocationKind = Literal["token", "authorization", "authorizations", "session", "subject", "client", "tenant"]
 
 
 class Tenant(Struct, frozen=True, kw_only=True):
-    """One issuer with its own keys, clients, users and sessions. ``not_before`` refuses every token issued earlier."""
+    """One issuer with its own keys, clients, users and sessions. ``not_before`` refuses every token issued
+    earlier, and every authorization and session begun earlier; it never goes back."""
 
     tenant: str
     issuer: str
@@ -47,6 +49,8 @@ class ClientSecret(Struct, frozen=True, kw_only=True):
     created_at: int
     expires_at: int | None = None
     enabled: bool = True
+    key_id: str = ""
+    """Which secret of the ring a keyed digest was made under; empty: it was not noted."""
 
 
 class Client(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -261,13 +265,23 @@ class Authorization(Struct, frozen=True, kw_only=True):
 
 
 class Revocation(Struct, frozen=True, kw_only=True):
-    """Refuses every token of ``kind``/``key`` issued at or before ``not_before``; dropped after ``keep_until``."""
+    """Refuses every token of ``kind``/``key`` issued at or before ``not_before``; dropped after ``keep_until``.
+
+    Of the kind ``authorizations`` (see ``build_authorizations_key``) it is the authorization that must have been given
+    at or before ``not_before``, whenever the token was issued.
+    """
 
     tenant: str
     kind: RevocationKind
     key: str
     not_before: int
     keep_until: int
+
+
+def build_authorizations_key(subject: str | None, client_id: str | None) -> str:
+    """The key of a revocation of all authorizations of a subject, to a client, or of the one to the other."""
+    key = f"{'' if subject is None else len(subject)}:{subject or ''}{client_id or ''}"
+    return key if len(key) <= 255 else hashlib.sha256(key.encode()).hexdigest()
 
 
 class SigningKey(Struct, frozen=True, kw_only=True):
@@ -284,6 +298,14 @@ class SigningKey(Struct, frozen=True, kw_only=True):
     retired_at: int | None = None
     remove_at: int | None = None
     """When the last token it can have signed has expired: the JWKS serves it until then."""
+
+
+class Lease(Struct, frozen=True, kw_only=True):
+    """Who does the work ``name`` for all nodes. ``beat`` grows as long as the holder lives."""
+
+    name: str
+    holder: str
+    beat: int
 
 
 class Change(Struct, frozen=True, kw_only=True):

@@ -7,12 +7,14 @@ database does not answer in time; then nothing is known about the outcome of a w
 
 from __future__ import annotations
 
+from asyncio import Future
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
 
 from msgspec import Struct
 
 from grantway.events import Event
+from grantway.limits import Rate
 from grantway.model import (
     Authorization,
     Change,
@@ -20,6 +22,7 @@ from grantway.model import (
     Consent,
     Interaction,
     KeyState,
+    Lease,
     Page,
     RefreshRotation,
     Revocation,
@@ -27,6 +30,7 @@ from grantway.model import (
     SigningKey,
     Subject,
     Tenant,
+    build_authorizations_key,
 )
 from grantway.protocol.message import Response
 
@@ -39,6 +43,17 @@ class Clock(Protocol):
 
     def monotonic(self) -> float:
         """Seconds on a clock that never steps."""
+
+
+@runtime_checkable
+class SteeredClock(Clock, Protocol):
+    """A clock that goes by the database's, so that all nodes agree on what has expired and what was issued before."""
+
+    def steer(self, now: int | None, uncertainty: float) -> None:
+        """Told again and again what the database's clock says, in milliseconds, and how exact that is (seconds).
+
+        None: the database has no clock of its own, the machine's counts.
+        """
 
 
 class Entropy(Protocol):
@@ -102,6 +117,9 @@ class Store(Protocol):
     async def ping(self) -> None:
         """Returns when the database answered."""
 
+    async def load_time(self) -> int | None:
+        """What the database's clock says, in milliseconds since the epoch; None: it has none but this machine's."""
+
     # -- tenants, clients, subjects -------------------------------------------------------------------------------
     async def load_tenant(self, tenant: str) -> Tenant | None: ...
 
@@ -111,7 +129,7 @@ class Store(Protocol):
         """Raises ``Conflict`` when the name or the issuer is taken."""
 
     async def update_tenant(self, tenant: Tenant) -> None:
-        """Raises ``NotFound``."""
+        """Stores it; a later ``not_before`` that is stored already stays. Raises ``NotFound``."""
 
     async def load_client(self, tenant: str, client_id: str) -> Client | None: ...
 
@@ -210,7 +228,8 @@ class Store(Protocol):
     ) -> int:
         """Revokes every live authorization of the subject and/or client; deletes the consent when both are given.
 
-        Returns how many.
+        One revocation, of the kind ``authorizations``, refuses the tokens of all of them, and of no others. Of
+        thousands some may be revoked already when this raises; called again, it revokes the rest. Returns how many.
         """
 
     # -- sessions, consents, interactions -------------------------------------------------------------------------
@@ -290,8 +309,21 @@ class Store(Protocol):
     async def clean(self, *, now: int, limit: int = 1000) -> int:
         """Deletes up to ``limit`` rows of each kind that no longer matter; keeps what replay detection needs.
 
+        A short transaction for each kind. What has not ended by the database's own clock stays, whatever ``now`` is.
         Returns how many were deleted.
         """
+
+    async def load_lease(self, name: str) -> Lease | None:
+        """Who holds a lease, as it is stored at this moment, not as it is remembered."""
+
+    async def take_lease(self, lease: Lease, seen: Lease | None) -> bool:
+        """Stores ``lease`` if what is stored under its name is still ``seen`` (None: nothing is). False: it is not.
+
+        ONE conditional write: of many who saw the same, one takes it. See ``leadership`` for when somebody may.
+        """
+
+    async def release_lease(self, lease: Lease) -> bool:
+        """Deletes ``lease`` if it is what is stored. False: it is not."""
 
     # -- change feed ----------------------------------------------------------------------------------------------
     @property
@@ -313,11 +345,38 @@ class Store(Protocol):
     async def load_changes(self, after: int, *, limit: int = 1000) -> tuple[Change, ...]:
         """The entries with a number above ``after``, ascending."""
 
-    async def load_revocations(self, now: int) -> tuple[Revocation, ...]:
-        """All revocations, of every tenant, to be kept beyond ``now``."""
+    async def load_revocations(self, now: int, *, limit: int = 1000) -> tuple[Revocation, ...]:
+        """Revocations of every tenant to be kept beyond ``now``, those that end first."""
 
     def statement_counts(self) -> dict[str, int]:
         """How often each SQL statement ran since ``start``, by name."""
+
+
+class SharedBuckets(Protocol):
+    """Token buckets (``limits.Buckets``) that the workers of all nodes draw from."""
+
+    def take(self, key: str, rate: Rate) -> Future[float | None] | None:
+        """Takes a token of the bucket ``key`` of a rate, whether or not anybody waits for the answer. None: there is
+        nobody to ask now.
+
+        The future never fails. It gives what ``Buckets.take`` returns, or None: there was no answer in time.
+        """
+
+
+class Granted(NamedTuple):
+    """The authorization a token descends from: whose, whom to, and when it was given (milliseconds)."""
+
+    subject: str | None
+    client_id: str
+    granted_at: int
+
+    def revocation_keys(self) -> list[tuple[str, str]]:
+        """The (kind, key) pairs by which it can be revoked together with others."""
+        keys = [("authorizations", build_authorizations_key(None, self.client_id))]
+        if self.subject is not None:
+            keys.append(("authorizations", build_authorizations_key(self.subject, None)))
+            keys.append(("authorizations", build_authorizations_key(self.subject, self.client_id)))
+        return keys
 
 
 class Grid(Protocol):
@@ -337,8 +396,12 @@ class Grid(Protocol):
 
     async def keys(self, tenant: str, *, or_stale: bool = False) -> tuple[SigningKey, ...]: ...
 
-    async def is_revoked(self, tenant: str, keys: Sequence[tuple[str, str]], issued_at: int) -> bool:
+    async def is_revoked(
+        self, tenant: str, keys: Sequence[tuple[str, str]], issued_at: int, granted: Granted | None = None
+    ) -> bool:
         """Whether one of the (kind, key) pairs refuses a token issued at ``issued_at`` (milliseconds).
+
+        ``granted``: what it descends from; it may have been revoked together with others.
 
         Answers from memory while the worker is fresh, from the database when it is not.
 
@@ -346,8 +409,26 @@ class Grid(Protocol):
             StoreUnavailable: it is not fresh, and the database does not answer.
         """
 
+    def holds(self, tenant: Tenant, *clients: Client) -> bool:
+        """Whether memory is fresh and has these very objects: a change of any kind makes another object."""
+
+    def recall_tenant(self, tenant: str) -> Tenant | None:
+        """``tenant``, ``client`` and ``keys`` without waiting: what memory has while it is fresh, else None."""
+
+    def recall_client(self, tenant: str, client_id: str) -> Client | None: ...
+
+    def recall_keys(self, tenant: str) -> tuple[SigningKey, ...] | None: ...
+
+    def is_known_revoked(
+        self, tenant: str, keys: Sequence[tuple[str, str]], issued_at: int, granted: Granted | None = None
+    ) -> bool | None:
+        """``is_revoked``, if memory is fresh; None where the database would have to be asked."""
+
     async def is_origin_allowed(self, tenant: str, origin: str) -> bool:
         """Whether any client of the tenant registered ``origin`` (CORS preflights carry no client_id)."""
 
+    def wake(self) -> None:
+        """Somebody says that the feed has moved: it is read at once."""
+
     def status(self) -> dict[str, Any]:
-        """Entries, hits, misses, feed position and staleness in milliseconds, for the operator."""
+        """Entries, hits, misses and loads by cache, feed position and staleness in milliseconds, for the operator."""

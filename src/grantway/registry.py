@@ -6,7 +6,7 @@ elsewhere it is an entry point of the group ``grantway.extensions``. A name used
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from importlib.metadata import entry_points
 from typing import TypeVar, cast
 
@@ -89,15 +89,28 @@ def build_extensions(additional: Iterable[Extension] = ()) -> Extensions:
     everything += _load_entry_points()
     everything += additional
     grants = _by_name(everything, Grant)
+    authentications = tuple(_by_name(everything, ClientAuthentication).values())
+    features = tuple(_by_name(everything, Feature).values())
     endpoints = _by_name(everything, Endpoint)
     return Extensions(
         grants=grants,
-        client_authentications=tuple(_by_name(everything, ClientAuthentication).values()),
+        client_authentications=authentications,
         authenticators=_by_name(everything, Authenticator),
-        features=tuple(_by_name(everything, Feature).values()),
+        features=features,
         endpoints=_by_path(endpoints.values()),
         repeatable_parameters=frozenset(name for grant in grants.values() for name in grant.repeatable),
+        credential_parameters=frozenset(name for method in authentications for name in method.parameters),
+        is_replayable=all(feature.is_replayable for feature in features),
     )
+
+
+def select_endpoints(endpoints: Mapping[str, Endpoint], services: Collection[str]) -> Mapping[str, Endpoint]:
+    """Those of ``services`` (all, if it is empty) and those that belong to no service, by path."""
+    return {
+        path: endpoint
+        for path, endpoint in endpoints.items()
+        if not services or not endpoint.service or endpoint.service in services
+    }
 
 
 def _load_entry_points() -> list[Extension]:

@@ -7,47 +7,69 @@ embedding program call the same method.
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import logging
 import os
 import time
-from collections.abc import Iterable
-from typing import cast
+from collections.abc import Awaitable, Iterable
+from typing import Any, cast
 
 from msgspec.structs import replace
 
+from grantway.admin.tenants import change_issuer
 from grantway.config import Settings, check_settings
 from grantway.errors import ConfigurationError, Conflict, MethodNotAllowed, OAuthError, ServerError
 from grantway.events import Event
-from grantway.extension import Call, Endpoint, Extension, Runtime
+from grantway.extension import Again, Call, Endpoint, Extension, Runtime
 from grantway.keys import Keys
+from grantway.maintenance import Maintenance
 from grantway.model import DEFAULT_TENANT, Tenant
 from grantway.passwords import Passwords
 from grantway.ports import Clock, Entropy, EventSink, Pages, Store
-from grantway.protocol.message import NO_REFERRER, NO_SNIFF, NO_STORE, Request, Response, build_error_response
+from grantway.protocol.message import (
+    NO_REFERRER,
+    NO_SNIFF,
+    NO_STORE,
+    Head,
+    HeaderBlock,
+    Request,
+    Response,
+    build_error_response,
+)
 from grantway.protocol.sealing import Ring
-from grantway.registry import build_extensions
-from grantway.storage import open_store
+from grantway.registry import build_extensions, select_endpoints
+from grantway.storage import open_redis, open_store
 from grantway.storage.grid import NearCaches
 from grantway.throttle import Throttle
 from grantway.tokens import Tokens
 
 log = logging.getLogger("grantway.server")
 
-_MAINTENANCE_INTERVAL = 60.0
+CLOCK_TOLERANCE = 0.1
+"""Seconds by which a node's clock may be off before it is set. Less would make it step back and forth."""
+_MOST_AGAIN = 4096  # about 2 kB each
+_MOST_MARKS = 16384
 _VARY_ORIGIN = (b"vary", b"origin")
 _HSTS = (b"strict-transport-security", b"max-age=31536000; includeSubDomains")
 
 
 class SystemClock:
-    """The machine's clocks."""
+    """The machine's clocks. Steered, it goes by the database's clock and whatever happens to the machine's own."""
+
+    def __init__(self) -> None:
+        self._origin = time.time_ns() - time.monotonic_ns()
 
     def now(self) -> int:
-        return time.time_ns() // 1_000_000
+        return (time.monotonic_ns() + self._origin) // 1_000_000
 
-    def monotonic(self) -> float:
-        return time.monotonic()
+    def steer(self, now: int | None, uncertainty: float) -> None:
+        true = time.time_ns() if now is None else now * 1_000_000
+        off = (true - self._origin - time.monotonic_ns()) / 1e9
+        if abs(off) > uncertainty + CLOCK_TOLERANCE:
+            self._origin = true - time.monotonic_ns()
+            log.warning("the clock was %.1f s off and has been set", -off)
+
+    monotonic = staticmethod(time.monotonic)
 
 
 class SystemEntropy:
@@ -94,6 +116,9 @@ class AuthorizationServer:
         clock, entropy = clock or SystemClock(), entropy or SystemEntropy()
         store = store if store is not None else cast(Store, open_store(settings, clock))
         grid = NearCaches(store, settings, clock)
+        self._redis = redis = open_redis(settings)
+        if redis is not None:
+            store.on_change(redis.tell)
         ring = Ring([secret.reveal().encode() for secret in settings.secrets.sealing])
         keys = Keys(settings, ring, store, grid, clock, entropy)
         self.runtime = Runtime(
@@ -107,71 +132,82 @@ class AuthorizationServer:
             keys=keys,
             tokens=Tokens(settings, keys, store, grid, clock, entropy),
             passwords=Passwords(settings.passwords, entropy),
-            throttle=Throttle(settings.throttle, store),
+            throttle=Throttle(settings, store, clock, redis if settings.limits.shared == "redis" else None),
             extensions=build_extensions(extensions),
         )
-        self._endpoints = self.runtime.extensions.endpoints
+        self._endpoints = select_endpoints(self.runtime.extensions.endpoints, settings.serve.services)
         self._hsts = [_HSTS] if settings.issuer.startswith("https://") else []
-        self._maintenance: asyncio.Task[None] | None = None
+        self._maintenance = Maintenance(self.runtime)
+        self._again: dict[tuple[Head, bytes], Again] = {}
+        self._came_before: set[int] = set()
 
     # -- life cycle -----------------------------------------------------------------------------------------------
-    async def start(self) -> None:
+    async def start(self, *, adopts_issuer: bool = False) -> None:
         """Opens the store, fills the near caches, and makes sure the default tenant and its keys exist.
+
+        ``adopts_issuer``: where the database knows another issuer, it gets the one of the settings; without it that is
+        an error, as nodes of different settings would change it back and forth under everybody's tokens.
 
         Raises:
             SchemaError: the database needs ``grantway migrate up``. StoreUnavailable: it does not answer.
+            ConfigurationError: the database is another issuer's.
         """
         runtime = self.runtime
         runtime.is_stopping = False
-        await runtime.store.start()
-        await runtime.grid.start()
-        await self._ensure_default_tenant()
-        await runtime.keys.ensure(DEFAULT_TENANT)
-        self._maintenance = asyncio.create_task(self._maintain())
+        try:
+            await runtime.store.start()
+            await runtime.grid.start()
+            if self._redis is not None:
+                await self._redis.start(runtime.grid.wake)
+            await self._ensure_default_tenant(adopts_issuer)
+            await runtime.keys.ensure(DEFAULT_TENANT)
+            await self._check_issuer()
+        except BaseException:
+            await self.stop()
+            raise
+        self._maintenance.start()
 
     async def stop(self) -> None:
         """Stops background work, finishes accepted writes and closes the store. Idempotent."""
         self.runtime.is_stopping = True
-        if self._maintenance is not None:
-            self._maintenance.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._maintenance
-            self._maintenance = None
+        await self._maintenance.stop()
+        if self._redis is not None:
+            await self._redis.stop()
         await self.runtime.grid.stop()
         await self.runtime.store.stop()
         self.runtime.passwords.stop()
 
-    async def _ensure_default_tenant(self) -> None:
-        """The default tenant's issuer is the configured one."""
+    def status(self) -> dict[str, Any]:
+        """How this worker is doing: near caches, SQL statements, rate limits, and Redis where there is one."""
+        # Not in the port: a store that a host provides may have no statements to count.
+        count_statements = getattr(self.runtime.store, "statement_counts", dict)
+        return {
+            "grid": self.runtime.grid.status(),
+            "statements": count_statements(),
+            "limits": self.runtime.throttle.status(),
+            "redis": self._redis.status() if self._redis is not None else None,
+        }
+
+    async def _ensure_default_tenant(self, adopts_issuer: bool) -> None:
+        """Until there are signing keys, nothing carries the issuer, and the settings may still change it."""
         runtime = self.runtime
-        stored = await runtime.store.load_tenant(DEFAULT_TENANT)
-        now = runtime.clock.now()
+        stored, now = await runtime.store.load_tenant(DEFAULT_TENANT), runtime.clock.now()
         if stored is None:
             tenant = Tenant(tenant=DEFAULT_TENANT, issuer=runtime.settings.issuer, created_at=now, updated_at=now)
             with contextlib.suppress(Conflict):  # another worker starting at the same moment made it
                 await runtime.store.insert_tenant(tenant)
-        elif stored.issuer != runtime.settings.issuer:
-            await runtime.store.update_tenant(replace(stored, issuer=runtime.settings.issuer, updated_at=now))
+        elif adopts_issuer or not await runtime.store.list_keys(DEFAULT_TENANT):
+            await change_issuer(runtime, DEFAULT_TENANT, runtime.settings.issuer, actor="settings")
 
-    async def _maintain(self) -> None:
-        """Now and then: rotates keys that are due, deletes rows that no longer matter."""
-        while True:
-            await asyncio.sleep(_MAINTENANCE_INTERVAL)
-            try:
-                await self._rotate_keys()
-                await self.runtime.store.clean(now=self.runtime.clock.now())
-            except Exception:
-                log.exception("maintenance failed; it is tried again in %d s", _MAINTENANCE_INTERVAL)
-
-    async def _rotate_keys(self) -> None:
-        cursor = None
-        while True:
-            page = await self.runtime.store.list_tenants(cursor=cursor)
-            for tenant in page.items:
-                await self.runtime.keys.rotate_due(tenant.tenant)
-            cursor = page.cursor
-            if cursor is None:
-                return
+    async def _check_issuer(self) -> None:
+        """Raises ``ConfigurationError``."""
+        stored, configured = await self.runtime.store.load_tenant(DEFAULT_TENANT), self.runtime.settings.issuer
+        if stored is not None and stored.issuer != configured:
+            raise ConfigurationError(
+                f"issuer: the settings say {configured}, the database is {stored.issuer}'s, and what it signed says so "
+                "too. Correct the setting; or, if the server is to have another issuer from now on, run: "
+                f"grantway tenants update default --issuer {configured}"
+            )
 
     # -- requests -------------------------------------------------------------------------------------------------
     async def handle(self, request: Request, tenant: str = DEFAULT_TENANT, base: str = "") -> Response:
@@ -187,10 +223,18 @@ class AuthorizationServer:
         runtime = self.runtime
         call: Call | None = None
         try:
-            found = await runtime.grid.tenant(tenant, or_stale=endpoint.is_answered_when_stale)
+            found = runtime.grid.recall_tenant(tenant)
+            if found is None:
+                found = await runtime.grid.tenant(tenant, or_stale=endpoint.is_answered_when_stale)
             if found is None or not found.enabled:
                 return _build_not_found(self._hsts)
             call = Call(runtime=runtime, request=request, tenant=found, now=runtime.clock.now(), base=base)
+            if request.head is not None and endpoint.is_replayable:
+                call.wants_again = self._came(request.head, request.body)
+            if not endpoint.is_answered_when_stale:
+                verdict = runtime.throttle.limit_address(request.address, call.response_headers)
+                if verdict is not None:
+                    await self._await_verdict(endpoint, call, verdict)
             if request.method not in endpoint.methods:
                 response = await self._answer_other_method(endpoint, call)
             else:
@@ -201,14 +245,68 @@ class AuthorizationServer:
             log.exception("%s %s failed", request.method, request.path)
             response = self._refuse(endpoint, call, ServerError())
         if call is not None:
-            response.headers += call.response_headers
-            if endpoint.has_cors:
-                if NO_STORE not in response.headers:  # what no cache keeps need not say by what it varies
-                    response.headers.append(_VARY_ORIGIN)
-                if request.has_header(b"origin"):
-                    await self._allow_origin(call, response)
+            await self._complete(endpoint, call, response)
         response.headers += self._hsts
+        if call is not None and call.again is not None:
+            self._remember(call, call.again, response)
         return response
+
+    async def _await_verdict(self, endpoint: Endpoint, call: Call, verdict: Awaitable[None]) -> None:
+        """Where a client authenticates, the gate waits for the address's limit together with the client's."""
+        if endpoint.challenge == b"Basic":
+            call.address_verdict = verdict
+        else:
+            await verdict
+
+    async def _complete(self, endpoint: Endpoint, call: Call, response: Response) -> None:
+        """Adds what the call collected on its way, and CORS where the endpoint has it."""
+        response.headers += call.response_headers
+        if not endpoint.has_cors:
+            return
+        if NO_STORE not in response.headers:  # what no cache keeps need not say by what it varies
+            response.headers.append(_VARY_ORIGIN)
+        if call.request.has_header(b"origin"):
+            await self._allow_origin(call, response)
+
+    def answer_again(self, head: Head, body: bytes, address: str) -> tuple[HeaderBlock, bytes] | None:
+        """The answer to bytes that came before, if nothing it rests on has changed; None: ``handle`` has to look.
+
+        Head and body together are the request. Returns (headers, body) of a 200.
+        """
+        again = self._again.get((head, body))
+        if again is None:
+            return None
+        runtime = self.runtime
+        now = runtime.clock.now()
+        if now < again.until and runtime.grid.holds(again.tenant, *again.clients):
+            if not runtime.throttle.limit_again(again.tenant.tenant, again.clients[0], address):
+                return None
+            content = again.answer(now)
+            if content is not None:
+                return again.headers, content
+        del self._again[head, body]
+        return None
+
+    def _came(self, head: Head, body: bytes) -> bool:
+        """Whether these bytes came before, lately: remembering those that come once would cost more than it saves."""
+        mark = hash((head, body))
+        if mark in self._came_before:
+            return True
+        if len(self._came_before) >= _MOST_MARKS:
+            self._came_before.clear()
+        self._came_before.add(mark)
+        return False
+
+    def _remember(self, call: Call, again: Again, response: Response) -> None:
+        request = call.request
+        if request.head is None or response.status != 200 or request.has_header(b"origin"):
+            return
+        if any(not name.startswith(b"ratelimit") for name, _ in call.response_headers):
+            return
+        again.headers = tuple(header for header in response.headers if not header[0].startswith(b"ratelimit"))
+        if len(self._again) >= _MOST_AGAIN:
+            self._again.clear()
+        self._again[request.head, request.body] = again
 
     async def _answer_other_method(self, endpoint: Endpoint, call: Call) -> Response:
         method = call.request.method
@@ -244,7 +342,9 @@ class AuthorizationServer:
             return
         if is_allowed:
             response.headers.append((b"access-control-allow-origin", raw))
-            response.headers.append((b"access-control-expose-headers", b"www-authenticate, retry-after"))
+            response.headers.append(
+                (b"access-control-expose-headers", b"www-authenticate, retry-after, ratelimit, ratelimit-policy")
+            )
 
     def refuse(self, error: OAuthError) -> Response:
         """The answer to a request that was not looked at: its body was too large or did not arrive."""

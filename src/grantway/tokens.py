@@ -17,7 +17,7 @@ from msgspec import Struct
 from grantway.config import Settings
 from grantway.keys import Keys
 from grantway.model import Authorization, Client, Tenant
-from grantway.ports import Clock, Entropy, Grid, Store
+from grantway.ports import Clock, Entropy, Granted, Grid, Store
 from grantway.protocol.jose import MAX_JWT_SIZE, read_header
 from grantway.protocol.sealing import (
     SALT_SIZE,
@@ -31,6 +31,7 @@ ACCESS_PREFIX = "gwat_"
 REFRESH_PREFIX = "gwrt_"
 CODE_PREFIX = "gwac_"
 _MAX_SEALED_SIZE = 16384
+_JTI_RANDOM = 24  # hexadecimal digits
 _MOST_VERIFIED = 4096  # JWTs whose signature was checked: 75 µs each time saved; bounded, started anew when full
 
 
@@ -52,6 +53,14 @@ class AccessClaims(Struct, frozen=True, array_like=True, omit_defaults=True):
     token_id: str = ""
     """Not sealed: an opaque token's id is its unique header; a JWT's is its ``jti``."""
     is_jwt: bool = False
+    granted_at: int = 0
+    """When the authorization was given."""
+
+    def granted(self) -> Granted | None:
+        """The authorization it descends from, if it does."""
+        if self.authorization_id is None:
+            return None
+        return Granted(self.subject, self.client_id, self.granted_at)
 
     def revocation_keys(self) -> list[tuple[str, str]]:
         """The (kind, key) pairs a revocation of this token can have."""
@@ -106,32 +115,71 @@ class Tokens:
 
         ``subject_identifier`` is what the client may see (pairwise); ``subject`` is who it is.
         """
+        claims, is_jwt, lifetime = self._build_access_claims(
+            client, now=now, scope=scope, audience=audience, subject=subject, authorization=authorization, ttl=ttl
+        )
+        if is_jwt:
+            alg, content = self._build_signed_claims(tenant, client, claims, subject_identifier)
+            return await self._keys.sign(tenant.tenant, alg, "at+jwt", content), lifetime
+        return self._seal_access(tenant.tenant, claims), lifetime
+
+    def issue_access_again(
+        self,
+        tenant: Tenant,
+        client: Client,
+        *,
+        now: int,
+        scope: str,
+        audience: tuple[str, ...],
+        ttl: int | None = None,
+    ) -> tuple[str, int] | None:
+        """``issue_access`` of a token that stands alone, without waiting; None where that would have to."""
+        claims, is_jwt, lifetime = self._build_access_claims(client, now=now, scope=scope, audience=audience, ttl=ttl)
+        if not is_jwt:
+            return self._seal_access(tenant.tenant, claims), lifetime
+        alg, content = self._build_signed_claims(tenant, client, claims, None)
+        signer = self._keys.recall_signer(tenant.tenant, alg)
+        return (signer.sign("at+jwt", content), lifetime) if signer is not None else None
+
+    def _build_access_claims(
+        self,
+        client: Client,
+        *,
+        now: int,
+        scope: str,
+        audience: tuple[str, ...],
+        subject: str | None = None,
+        authorization: Authorization | None = None,
+        ttl: int | None = None,
+    ) -> tuple[AccessClaims, bool, int]:
+        """(claims, whether they go into a JWT, lifetime in seconds)."""
         token_format = client.access_token_format or self._settings.access_token_format
+        is_jwt = token_format == "jwt"
         lifetime = self.access_ttl(client, token_format) if ttl is None else min(ttl, self._settings.max_token_ttl)
         expires_at = now + lifetime * 1000
         if authorization is None:
-            claims = AccessClaims(now, expires_at, client.client_id, scope, audience, subject)
-        else:
-            if authorization.expires_at < expires_at:  # nothing outlives the permission it descends from
-                expires_at = authorization.expires_at
-                lifetime = max((expires_at - now) // 1000, 1)
-            claims = AccessClaims(
-                now,
-                expires_at,
-                client.client_id,
-                scope,
-                audience,
-                subject,
-                authorization.authorization_id,
-                authorization.session_id if authorization.session_bound else None,
-                authorization.auth_time,
-                authorization.acr,
-                authorization.confirmation,
-            )
-        if token_format == "jwt":
-            return await self._sign_access(tenant, client, claims, subject_identifier), lifetime
-        sealed = self._sealer.seal(self._encode(claims), b"at/" + tenant.tenant.encode())
-        return ACCESS_PREFIX + encode_base64url(sealed), lifetime
+            return AccessClaims(now, expires_at, client.client_id, scope, audience, subject), is_jwt, lifetime
+        if authorization.expires_at < expires_at:  # nothing outlives the permission it descends from
+            expires_at = authorization.expires_at
+            lifetime = max((expires_at - now) // 1000, 1)
+        claims = AccessClaims(
+            now,
+            expires_at,
+            client.client_id,
+            scope,
+            audience,
+            subject,
+            authorization.authorization_id,
+            authorization.session_id if authorization.session_bound else None,
+            authorization.auth_time,
+            authorization.acr,
+            authorization.confirmation,
+            granted_at=authorization.created_at,
+        )
+        return claims, is_jwt, lifetime
+
+    def _seal_access(self, tenant: str, claims: AccessClaims) -> str:
+        return ACCESS_PREFIX + encode_base64url(self._sealer.seal(self._encode(claims), b"at/" + tenant.encode()))
 
     def access_ttl(self, client: Client, token_format: str) -> int:
         """Lifetime of the client's access tokens, seconds."""
@@ -165,11 +213,13 @@ class Tokens:
         claims = self._decode_access(plaintext)
         return msgspec.structs.replace(claims, token_id=read_token_id(sealed))
 
-    async def _sign_access(
+    def _build_signed_claims(
         self, tenant: Tenant, client: Client, claims: AccessClaims, subject_identifier: str | None
-    ) -> str:
-        """RFC 9068 §2.2. The jti carries the issue instant and the authorization, the sid the session."""
-        jti = f"{claims.issued_at:x}.{self._entropy.token_bytes(12).hex()}.{claims.authorization_id or ''}"
+    ) -> tuple[str, dict[str, Any]]:
+        """(alg, claims) by RFC 9068 §2.2. The jti carries the issue instant and the authorization with its own, the sid
+        the session."""
+        unique = self._entropy.token_bytes(_JTI_RANDOM // 2).hex()
+        jti = f"{claims.issued_at:x}.{unique}{claims.granted_at:x}.{claims.authorization_id or ''}"
         content: dict[str, Any] = {
             "iss": tenant.issuer,
             "sub": subject_identifier or claims.subject or client.client_id,
@@ -187,7 +237,7 @@ class Tokens:
             content |= {"acr": claims.acr, "sid": claims.session_id, "cnf": claims.confirmation}
             content = {name: value for name, value in content.items() if value is not None}
         alg = client.access_token_signed_response_alg or self._settings.access_token_signed_response_alg
-        return await self._keys.sign(tenant.tenant, alg, "at+jwt", content)
+        return alg, content
 
     def _seal_subject(self, tenant: str, subject: str) -> str:
         """A pairwise client must not learn the subject, yet a revocation has to find the token by it."""
@@ -211,9 +261,9 @@ class Tokens:
         return claims
 
     def _parse_signed_access(self, tenant: str, content: Mapping[str, Any]) -> AccessClaims | None:
-        """Reads back what ``_sign_access`` wrote; the signature has been verified."""
+        """Reads back what ``_build_signed_claims`` wrote; the signature has been verified."""
         try:
-            issued, _, authorization_id = content["jti"].split(".")
+            issued, unique, authorization_id = content["jti"].split(".")
             audience = content["aud"]
             subject = content["sub"] if content["sub"] != content["client_id"] else None
             if "grantway_subject" in content:
@@ -236,14 +286,18 @@ class Tokens:
                 content.get("cnf"),
                 content["jti"],
                 True,
+                int(unique[_JTI_RANDOM:] or "0", 16),
             )
         except (KeyError, ValueError, TypeError, AttributeError):
             return None
 
     # -- refresh tokens -------------------------------------------------------------------------------------------
-    def issue_refresh(self, tenant: str, authorization: Authorization, client: Client, *, now: int) -> str:
-        """The refresh token of the authorization's current generation."""
-        idle = client.refresh_token_idle_ttl or self._settings.refresh_token_idle_ttl
+    def issue_refresh(
+        self, tenant: str, authorization: Authorization, client: Client, *, now: int, ttl: int | None = None
+    ) -> str:
+        """The refresh token of the authorization's current generation. ``ttl``: how long it may stay unused, seconds;
+        None: as long as the client's may."""
+        idle = ttl or client.refresh_token_idle_ttl or self._settings.refresh_token_idle_ttl
         expires_at = min(now + idle * 1000, authorization.expires_at)
         claims = RefreshClaims(authorization.authorization_id, authorization.generation, now, expires_at)
         return REFRESH_PREFIX + encode_base64url(self._sealer.seal(self._encode(claims), b"rt/" + tenant.encode()))

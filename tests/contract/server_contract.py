@@ -5,13 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import io
-import os
 import time
 from collections import Counter
-from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, ClassVar
 
 import pytest
 from alembic import op
@@ -19,13 +16,11 @@ from alembic import op
 from grantway.cli.root import run
 from grantway.config import DatabaseSettings, Settings
 from grantway.errors import ConfigurationError, SchemaError, StoreUnavailable
-from grantway.ports import Store
 from grantway.storage import open_store
 from grantway.storage.grid import NearCaches
 from grantway.storage.sql import schema, schema_server
+from grantway.storage.sql import store as store_module
 from grantway.storage.sql.store import SqlStore
-from grantway.testing.clock import FakeClock
-from grantway.testing.store_contract import StoreContract
 from grantway.testing.store_samples import (
     HOUR,
     NOW,
@@ -36,69 +31,14 @@ from grantway.testing.store_samples import (
     build_tenant,
 )
 
-from .servers import Server
+from .group_contract import GroupContract
+from .server_store import WallClock, open_at
 
 SECRET = "0123456789abcdef0123456789abcdef"
 
 
-def open_at(url: str, timeout: int = 30) -> SqlStore:
-    return open_store(Settings(database=DatabaseSettings(url=url, timeout=timeout)), FakeClock(NOW))
-
-
-class WallClock:
-    def now(self) -> int:
-        return time.time_ns() // 1_000_000
-
-    def monotonic(self) -> float:
-        return time.monotonic()
-
-
-class ServerContract(StoreContract):
-    """Inherit, and name the fixture that gives the server."""
-
-    fixture: ClassVar[str]
-    server: ClassVar[Server]
-    url: ClassVar[str]
-    rounds = 200 if os.environ.get("GRANTWAY_TEST_SOAK") == "1" else 4
-
-    @pytest.fixture(scope="class", autouse=True)
-    @classmethod
-    def _database(cls, request: pytest.FixtureRequest) -> Iterator[None]:
-        cls.server = request.getfixturevalue(cls.fixture)
-        cls.url = cls.server.create()
-        schema.upgrade(cls.url)
-        yield
-        cls.server.drop(cls.url)
-
-    @pytest.fixture
-    def new_url(self) -> Iterator[str]:
-        """A database with nothing in it."""
-        url = self.server.create()
-        yield url
-        self.server.drop(url)
-
-    def open_store(self, clock: FakeClock) -> Store:
-        self.server.empty(self.url)
-        return open_store(Settings(database=DatabaseSettings(url=self.url, timeout=30)), clock)
-
-    def run_nodes(
-        self, body: Callable[[list[SqlStore]], Coroutine[Any, Any, None]], *, nodes: int = 2, timeout: int = 30
-    ) -> None:
-        """Runs ``body`` on several stores over one database, as several machines would have them."""
-
-        async def run() -> None:
-            self.server.empty(self.url)
-            stores = [open_at(self.url, timeout) for _ in range(nodes)]
-            try:
-                for store in stores:
-                    await store.start()
-                await stores[0].insert_tenant(build_tenant())
-                await body(stores)
-            finally:
-                for store in stores:
-                    await store.stop()
-
-        asyncio.run(run())
+class ServerContract(GroupContract):
+    """All that holds on a server."""
 
     # -- the schema ---------------------------------------------------------------------------------------------------
 
@@ -267,6 +207,74 @@ class ServerContract(StoreContract):
             assert authorization.code_redeemed_at == NOW
 
         self.run_nodes(body, nodes=1, timeout=1)
+
+    @pytest.mark.threat("T108")
+    def test_thousands_of_authorizations_are_revoked_in_parts(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("grantway.storage.sql.store.REVOKED_AT_ONCE", 20)
+
+        async def body(stores: list[SqlStore]) -> None:
+            (store,) = stores
+            given = [build_authorization(f"a{number}", created_at=NOW + number // 3) for number in range(100)]
+            await asyncio.gather(*(store.insert_authorization(authorization) for authorization in given))
+            await store.insert_authorization(build_authorization("other", client_id="other"))
+            with monkeypatch.context() as patch:  # it ends half-way
+                patch.setattr(store_module.authorizations, "revoke_authorizations", fail)
+                with pytest.raises(StoreUnavailable):
+                    await store.revoke_authorizations(TENANT, now=NOW, keep_until=NOW + HOUR, client_id="shop")
+            left = await store.revoke_authorizations(TENANT, now=NOW, keep_until=NOW + HOUR, client_id="shop")
+            assert 0 < left <= 20
+            (found,) = await store.load_revocations(NOW)
+            assert (found.key, found.not_before) == (":shop", NOW + 33)
+            assert [item.authorization_id for item in (await store.list_authorizations(TENANT)).items] == ["other"]
+            again = [build_authorization(f"b{number}", created_at=NOW + 34 + number) for number in range(100)]
+            await asyncio.gather(*(store.insert_authorization(authorization) for authorization in again))
+            before = store.statement_counts()
+            assert await store.revoke_authorizations(TENANT, now=NOW, keep_until=NOW + HOUR, client_id="shop") == 100
+            parts = "revoke_part_of_authorizations_by_client_id"
+            assert store.statement_counts()[parts] - before[parts] == 4
+
+        async def fail(*_: object, **__: object) -> None:
+            raise StoreUnavailable(detail="test")
+
+        self.run_nodes(body, nodes=1)
+
+    @pytest.mark.threat("R5")
+    def test_who_waits_for_a_connection_is_told_early(self) -> None:
+        async def body(stores: list[SqlStore]) -> None:
+            (store,) = stores
+            await store.insert_authorization(build_authorization())
+            with self.server.holding(self.server.lock_table, self.url):
+                running = []
+                for _ in range(4):  # more than there are connections that write
+                    running.append(asyncio.ensure_future(store.redeem_code(TENANT, "a1", NOW)))
+                    await asyncio.sleep(0.05)
+                began = time.monotonic()
+                waiting = [store.insert_client(build_client(f"c{number}")) for number in range(50)]
+                results = await asyncio.gather(*waiting, return_exceptions=True)
+                assert all(isinstance(result, StoreUnavailable) for result in results)
+                assert 1.1 < time.monotonic() - began < 2  # of the 3 s that a running one has
+                assert await store.load_client(TENANT, "none") is None  # reads have connections of their own
+                results = await asyncio.gather(*running, return_exceptions=True)
+                assert all(isinstance(result, StoreUnavailable) for result in results)
+                assert time.monotonic() - began < 3.5
+            assert (await store.list_clients(TENANT)).items == ()  # who was told so did nothing
+
+        self.run_nodes(body, nodes=1, timeout=3)
+
+    @pytest.mark.threat("R9")
+    def test_a_node_whose_clock_is_ahead_cleans_nothing_that_lives(self) -> None:
+        async def body(stores: list[SqlStore]) -> None:
+            real = time.time_ns() // 1_000_000
+            for name, end in (("live", real + HOUR), ("ended", real - HOUR)):
+                await stores[0].insert_authorization(build_authorization(name, expires_at=end))
+            await stores[0].insert_revocation(build_revocation("t", keep_until=real + HOUR))
+            while await stores[0].clean(now=real + 10 * 365 * 24 * HOUR):
+                pass
+            assert await stores[1].load_authorization(TENANT, "live") is not None
+            assert await stores[1].load_authorization(TENANT, "ended") is None
+            assert len(await stores[1].load_revocations(0)) == 1
+
+        self.run_nodes(body)
 
     # -- several nodes ------------------------------------------------------------------------------------------------
 

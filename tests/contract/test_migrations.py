@@ -148,11 +148,13 @@ def test_a_store_does_not_start_on_a_missing_schema(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "url",
     [
-        "oracle://localhost/grantway",
+        "oracle+cx_oracle://localhost/grantway",
+        "oracle://localhost",
         "postgresql+psycopg2://localhost/grantway",
         "postgresql://localhost",
         "sqlite+aiosqlite:///a.db",
-        "mssql://localhost/grantway",
+        "mssql+pyodbc://localhost/grantway",
+        "mssql://localhost",
         "sqlite:///a.db?mode=ro",
         "sqlite://host/a.db",
         "nonsense",
@@ -226,8 +228,8 @@ def test_an_upgrade_that_breaks_off_leaves_nothing_and_can_be_repeated(
         ("postgresql+asyncpg", 'COLLATE "C"'),
         ("mysql+asyncmy", "COLLATE utf8mb4_0900_bin"),
         ("mariadb+asyncmy", "COLLATE utf8mb4_nopad_bin"),
-        ("oracle+oracledb", "NVARCHAR2(255)"),
-        ("mssql+pyodbc", "COLLATE Latin1_General_100_BIN2"),
+        ("oracle+oracledb", "VARCHAR2(255 CHAR)"),
+        ("mssql+pyodbc", "VARBINARY(1020)"),
     ],
 )
 def test_one_definition_serves_every_dialect_and_compares_bytes(name: str, collation: str) -> None:

@@ -11,7 +11,7 @@ from sqlalchemy import bindparam, literal_column, update
 from grantway.config import DatabaseSettings, Settings
 from grantway.ports import Store
 from grantway.storage import open_store
-from grantway.storage.sql import authorizations, clients, feed, keys, sessions, subjects, tables
+from grantway.storage.sql import authorizations, clients, feed, keys, leases, sessions, subjects, tables
 from grantway.storage.sql import statements as sql
 from grantway.storage.sql.sqlite_transaction import SqliteTransaction
 from grantway.storage.sql.transaction import Transaction
@@ -89,6 +89,22 @@ def answer_any_tenant(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(sessions, "end_session", end_everywhere)
 
 
+def take_a_lease_whoever_has_it(patch: pytest.MonkeyPatch) -> None:
+    async def take(tx: Transaction, lease: Any, seen: Any) -> bool:
+        stored = await leases.load_lease(tx, lease.name)
+        if stored is not None:
+            await leases.release_lease(tx, stored)
+        return await tx.insert(sql.INSERT_LEASE, name=lease.name, holder=lease.holder, beat=lease.beat)
+
+    patch.setattr(leases, "take_lease", take)
+
+
+def clean_without_looking_at_the_end(patch: pytest.MonkeyPatch) -> None:
+    for name in ("find_expired_authorization", "clean_authorization"):
+        patch.setitem(sql._ALL, name, sql._ALL[name])
+    patch.setitem(sql.CLEANINGS, "authorization", sql._clean(tables.authorization, "created_at"))
+
+
 @pytest.mark.parametrize(
     ("mutate", "test"),
     [
@@ -103,6 +119,8 @@ def answer_any_tenant(patch: pytest.MonkeyPatch) -> None:
         (rotate_what_is_revoked, "test_a_kill_beats_every_refresh_under_way"),
         (leave_the_authorizations_of_a_session, "test_a_log_out_ends_what_is_bound_to_the_session"),
         (move_keys_one_by_one, "test_keys_move_together_or_not_at_all"),
+        (take_a_lease_whoever_has_it, "test_of_32_who_want_a_lease_one_gets_it"),
+        (clean_without_looking_at_the_end, "test_cleaning_keeps_what_replays_are_seen_by"),
         (answer_any_tenant, "test_tenants_with_equal_ids_do_not_meet"),
     ],
 )

@@ -12,14 +12,17 @@ from grantway.config import DatabaseSettings, Settings
 from grantway.errors import ConfigurationError
 from grantway.model import Change
 from grantway.storage import open_store
+from grantway.storage.sql.postgres import PostgresLink
 from grantway.storage.sql.store import SqlStore
 from grantway.testing.clock import FakeClock
 from grantway.testing.store_samples import build_client, build_revocation
 
+from .group_contract import SideBySide
 from .server_contract import ServerContract
 
 
-class TestPostgres(ServerContract):
+class TestPostgres(SideBySide, ServerContract):
+    link = PostgresLink
     fixture = "postgres_server"
 
     @pytest.mark.threat("T30")

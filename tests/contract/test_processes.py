@@ -1,4 +1,4 @@
-"""Several processes on one SQLite file: races have one winner, news travels, and a kill loses nothing acknowledged."""
+"""Several processes on one database: races have one winner, news travels, and a kill loses nothing acknowledged."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from grantway.config import DatabaseSettings, Settings
@@ -31,11 +32,19 @@ from grantway.testing.store_samples import (
     build_authorization,
     build_client,
     build_revocation,
+    build_session,
+    build_subject,
     build_tenant,
 )
 
 PROCESSES = 4
-ROUNDS = 2000 if os.environ.get("GRANTWAY_TEST_SOAK") == "1" else 200
+IS_LONG = os.environ.get("GRANTWAY_TEST_SOAK") == "1"
+ROUNDS = {
+    "sqlite": 2000 if IS_LONG else 100,
+    "postgres_server": 500 if IS_LONG else 16,
+    "mariadb_server": 500 if IS_LONG else 16,
+}
+"""Each round of a race is one of 64 or 100 callers."""
 
 
 class WallClock:
@@ -46,8 +55,8 @@ class WallClock:
         return time.monotonic()
 
 
-def open_file(path: str) -> tuple[SqlStore, NearCaches]:
-    settings, clock = Settings(database=DatabaseSettings(url=f"sqlite:///{path}", timeout=30)), WallClock()
+def open_at(url: str) -> tuple[SqlStore, NearCaches]:
+    settings, clock = Settings(database=DatabaseSettings(url=url, timeout=30)), WallClock()
     store = open_store(settings, clock)
     return store, NearCaches(store, settings, clock)
 
@@ -61,10 +70,26 @@ async def rotate(store: SqlStore, grid: NearCaches, name: str, rotation: Any) ->
     return [outcome.kind for outcome in await asyncio.gather(*calls)]
 
 
-async def rotate_or_revoke(store: SqlStore, grid: NearCaches, name: str, is_killer: bool) -> list[Any]:
-    if is_killer:
-        return [await store.revoke_authorization(TENANT, name, now=NOW, keep_until=FAR)]
-    return await rotate(store, grid, name, "grace")
+async def rotate_or_kill(store: SqlStore, grid: NearCaches, name: str, way: str | None) -> list[Any]:
+    """``way``: how this process ends what the others refresh."""
+    match way:
+        case None:
+            return await rotate(store, grid, name, "grace")
+        case "revoke":
+            return [await store.revoke_authorization(TENANT, name, now=NOW, keep_until=FAR)]
+        case "log out":
+            return [await store.end_session(TENANT, name, now=NOW, keep_until=FAR)]
+        case "withdraw":
+            revoked = await store.revoke_authorizations(TENANT, now=NOW, keep_until=FAR, subject=name, client_id="shop")
+            return [revoked == 1]
+    subject = await store.load_subject(TENANT, name)
+    assert subject is not None
+    disabled = msgspec.structs.replace(subject, enabled=False)
+    await store.update_subject(disabled, revocation=build_revocation(name, "subject", keep_until=FAR))
+    return [True]
+
+
+WAYS = ("revoke", "log out", "withdraw", "disable")
 
 
 async def use_once(store: SqlStore, grid: NearCaches, name: str) -> list[Any]:
@@ -96,15 +121,15 @@ async def revoke_soon(store: SqlStore, grid: NearCaches, key: str) -> list[Any]:
 
 FAR = 10**14
 ACTIONS = {
-    action.__name__: action for action in (redeem, rotate, rotate_or_revoke, use_once, wait_for_revocation, revoke_soon)
+    action.__name__: action for action in (redeem, rotate, rotate_or_kill, use_once, wait_for_revocation, revoke_soon)
 }
 
 
-def work(path: str, connection: Connection, barrier: Any) -> None:
+def work(url: str, connection: Connection, barrier: Any) -> None:
     """A worker: takes actions from its pipe, begins each together with the others."""
 
     async def serve() -> None:
-        store, grid = open_file(path)
+        store, grid = open_at(url)
         await store.start()
         await grid.start()
         connection.send("ready")
@@ -121,15 +146,15 @@ def work(path: str, connection: Connection, barrier: Any) -> None:
 class Workers:
     """The processes, started once for all rounds."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, url: str, rounds: int) -> None:
+        self.rounds = rounds
         context = multiprocessing.get_context("spawn")
         barrier = context.Barrier(PROCESSES)
-        self.path = str(path)
         self.pipes: list[Connection] = []
         self.processes = []
         for _ in range(PROCESSES):
             ours, theirs = context.Pipe()
-            process = context.Process(target=work, args=(self.path, theirs, barrier), daemon=True)
+            process = context.Process(target=work, args=(url, theirs, barrier), daemon=True)
             process.start()
             theirs.close()
             self.pipes.append(ours)
@@ -158,30 +183,39 @@ class Workers:
             pipe.close()
 
 
-@pytest.fixture(scope="module")
-def workers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workers]:
-    path = tmp_path_factory.mktemp("processes") / "grantway.db"
-    schema.upgrade(f"sqlite:///{path}")
-
-    async def prepare() -> None:
-        store, _ = open_file(str(path))
-        await store.start()
-        await store.insert_tenant(build_tenant())
-        await store.insert_client(build_client())
-        names = ["code", "strict", "grace", "off", "kill"]
-        await asyncio.gather(
-            *(
-                store.insert_authorization(build_authorization(f"{name}{number}", expires_at=FAR))
-                for name in names
-                for number in range(ROUNDS)
-            )
-        )
-        await store.stop()
-
-    asyncio.run(prepare())
-    crew = Workers(path)
+@pytest.fixture(scope="module", params=list(ROUNDS))
+def workers(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workers]:
+    rounds = ROUNDS[request.param]
+    if request.param == "sqlite":
+        server, url = None, f"sqlite:///{tmp_path_factory.mktemp('processes')}/grantway.db"
+    else:
+        server = request.getfixturevalue(request.param)
+        url = server.create()
+    schema.upgrade(url)
+    asyncio.run(prepare(url, rounds))
+    crew = Workers(url, rounds)
     yield crew
     crew.stop()
+    if server is not None:
+        server.drop(url)
+
+
+async def prepare(url: str, rounds: int) -> None:
+    """An authorization for each round of each race, with a session and a subject where they have a part in it."""
+    store, _ = open_at(url)
+    await store.start()
+    await store.insert_tenant(build_tenant())
+    await store.insert_client(build_client())
+    names = [f"{race}{number}" for race in ("code", "strict", "grace", "off") for number in range(rounds)]
+    await asyncio.gather(*(store.insert_authorization(build_authorization(name, expires_at=FAR)) for name in names))
+    for name in (f"kill{number}" for number in range(rounds)):
+        bound = build_authorization(name, subject=name, session_id=name, expires_at=FAR)
+        await asyncio.gather(
+            store.insert_subject(build_subject(name, name)),
+            store.insert_session(build_session(name, name, expires_at=FAR)),
+            store.insert_authorization(bound),
+        )
+    await store.stop()
 
 
 def flatten(results: list[list[Any]]) -> Counter[Any]:
@@ -191,7 +225,7 @@ def flatten(results: list[list[Any]]) -> Counter[Any]:
 @pytest.mark.threat("T21")
 @pytest.mark.spec("RFC 6749 §4.1.2")
 def test_of_64_redemptions_by_four_processes_one_succeeds(workers: Workers) -> None:
-    for number in range(ROUNDS):
+    for number in range(workers.rounds):
         assert flatten(workers.run(("redeem", f"code{number}"))) == {True: 1, False: 63}
 
 
@@ -208,15 +242,16 @@ def test_of_64_redemptions_by_four_processes_one_succeeds(workers: Workers) -> N
 def test_of_100_refreshes_by_four_processes_one_leaf_lives(
     workers: Workers, rotation: str, expected: dict[str, int]
 ) -> None:
-    for number in range(ROUNDS):
+    for number in range(workers.rounds):
         assert flatten(workers.run(("rotate", f"{rotation}{number}", rotation))) == expected
 
 
 @pytest.mark.threat("T30")
-def test_a_revocation_beats_the_refreshes_of_other_processes(workers: Workers) -> None:
-    for number in range(ROUNDS):
-        name = f"kill{number}"
-        orders = [("rotate_or_revoke", name, process == number % PROCESSES) for process in range(PROCESSES)]
+def test_a_kill_beats_the_refreshes_of_other_processes(workers: Workers) -> None:
+    for number in range(workers.rounds):
+        name, way = f"kill{number}", WAYS[number % len(WAYS)]
+        killer = number // len(WAYS) % PROCESSES
+        orders = [("rotate_or_kill", name, way if process == killer else None) for process in range(PROCESSES)]
         outcomes = flatten(workers.run(*orders))
         assert outcomes[True] == 1
         assert outcomes["rotated"] <= 1
@@ -227,7 +262,7 @@ def test_a_revocation_beats_the_refreshes_of_other_processes(workers: Workers) -
 
 @pytest.mark.threat("T56")
 def test_a_value_is_used_once_by_four_processes(workers: Workers) -> None:
-    for number in range(ROUNDS):
+    for number in range(workers.rounds):
         assert flatten(workers.run(("use_once", f"owner{number}"))) == {True: 1, False: 63}
 
 
@@ -245,7 +280,7 @@ def test_a_revocation_is_known_to_every_process_within_a_second(workers: Workers
 WRITER = """
 import asyncio, sys
 sys.path.insert(0, {folder!r})
-from test_processes import open_file
+from test_processes import open_at
 from grantway.testing.store_samples import build_authorization, build_revocation
 
 async def write(store, lane):
@@ -258,7 +293,7 @@ async def write(store, lane):
         number += 1
 
 async def main():
-    store, _ = open_file({path!r})
+    store, _ = open_at({url!r})
     await store.start()
     await asyncio.gather(*(write(store, lane) for lane in range(16)))
 
@@ -271,7 +306,7 @@ def test_a_writer_that_is_killed_has_lost_nothing_it_acknowledged(tmp_path: Path
     schema.upgrade(f"sqlite:///{path}")
     acknowledged: set[str] = set()
     for round_ in range(3):
-        source = WRITER.format(folder=str(Path(__file__).parent), path=str(path)).replace(
+        source = WRITER.format(folder=str(Path(__file__).parent), url=f"sqlite:///{path}").replace(
             "{lane}", f"{round_}-{{lane}}"
         )
         writer = subprocess.Popen([sys.executable, "-c", source], stdout=subprocess.PIPE, text=True)
@@ -295,7 +330,7 @@ def test_a_writer_that_is_killed_has_lost_nothing_it_acknowledged(tmp_path: Path
     assert revoked == fed
 
     async def read() -> None:
-        store, _ = open_file(str(path))
+        store, _ = open_at(f"sqlite:///{path}")
         await store.start()
         for name in sorted(acknowledged)[:20]:
             assert await store.rotate_refresh(TENANT, name, 0, rotation="grace", grace_ms=1, now=NOW + HOUR)

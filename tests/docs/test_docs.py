@@ -20,7 +20,12 @@ from .markdown import DOCS, ROOT, build_anchors, list_pages, read_blocks, read_c
 
 PAGES = list_pages()
 OPTIONS = {option.dotted for option in iterate_options()}
-VARIABLES = {option.environment_name for option in iterate_options()}
+VARIABLES = {option.environment_name for option in iterate_options()} | {
+    variable
+    for file in (Path(__file__).parents[1]).glob("*/*.py")
+    for variable in re.findall(r"\bGRANTWAY_TEST_[A-Z_]+", file.read_text(encoding="utf-8"))
+}
+"""Those of the options, and those of the tests."""
 SECTIONS = {name for name in Settings.__struct_fields__ if name != "issuer"}
 PROJECT_FILES = ("src", "tests", "bench", "docs")
 READABLE = (".py", ".mjs", ".html", ".css", ".svg")

@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import configparser
+import re
+import shlex
 import tomllib
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from grantway.admin.keys import reencrypt
+from grantway.cli.root import run as run_command
 from grantway.config import iterate_options, load_settings
-from grantway.errors import GrantwayError
+from grantway.errors import ConfigurationError, GrantwayError
 from grantway.extension import Grant
 from grantway.model import DEFAULT_TENANT
 from grantway.registry import ENTRY_POINT_GROUP
+from grantway.storage import open_redis
 from grantway.storage.sql import schema
-from grantway.testing.in_process import ISSUER, InProcessServer, RegisteredClient
+from grantway.testing.in_process import ISSUER, InProcessServer
+from grantway.web import create_public_app, create_server
 from grantway.web.pages import PAGES
 
 from .markdown import DOCS, read_blocks, read_code_words
@@ -72,6 +78,42 @@ def test_the_unit_starts_the_server_and_waits_longer_than_it_may_take(tmp_path):
     assert int(service["TimeoutStopSec"]) > serve.drain_delay + serve.shutdown_timeout
 
 
+# -- rate limits, Redis, watching -------------------------------------------------------------------------------------
+@pytest.mark.parametrize("page", ["rate-limits.md", "redis.md"])
+def test_the_settings_for_limits_and_redis_are_accepted(tmp_path, page):
+    for block in read(page, "toml"):
+        settings = load_settings(_write(tmp_path, block))
+        if settings.redis.url is not None:
+            assert open_redis(settings) is not None
+
+
+def test_the_fields_of_an_answer_are_those_on_the_page():
+    settings = tomllib.loads(read("rate-limits.md", "toml")[0])["limits"]
+    server = InProcessServer({f"limits.{name}": value for name, value in settings.items() if name != "address_rate"})
+    machine = server.register_client(grant_types=["client_credentials"], scope="read")
+    answer = server.token(machine, grant_type="client_credentials")
+    server.stop()
+    for line in read("rate-limits.md", "http")[0].splitlines():
+        name, _, value = line.partition(": ")
+        assert answer.headers[name] == value
+
+
+def test_every_metric_that_is_named_exists():
+    from grantway.config import LogSettings
+    from grantway.web.metrics import render_metrics
+    from grantway.web.telemetry import Telemetry
+
+    telemetry = Telemetry(LogSettings())
+    server = InProcessServer({"redis.url": "redis://127.0.0.1:1/0", "limits.client_rate": 1}, events=telemetry)
+    text = render_metrics(telemetry.board).decode()
+    server.stop()
+    known = set(re.findall(r"^# TYPE (\w+)", text, re.MULTILINE))
+    for page in ("watching.md", "redis.md"):
+        named = set(re.findall(r"\bgrantway_\w+", (HOW_TO / page).read_text(encoding="utf-8")))
+        assert named
+        assert named <= known, named - known
+
+
 # -- extensions -------------------------------------------------------------------------------------------------------
 def test_the_extension_works_as_its_own_test_says():
     namespace: dict[str, Any] = {"__name__": "voucher"}
@@ -97,6 +139,18 @@ def test_a_template_of_ones_own_takes_the_place_of_the_built_in(tmp_path, monkey
     page = asyncio.run(_render_login(namespace["app"]))
     assert "Call the help desk" in page
     assert 'id="login"' in page
+
+
+def test_the_setting_names_the_directory_and_a_missing_one_stops_the_start(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    file = _write(tmp_path, 'database.url = "sqlite://"\n' + read("replace-the-pages.md", "toml")[0])
+    settings = load_settings(file, {"GRANTWAY_SECRETS__SEALING": "a-secret-of-thirty-two-characters"})
+    with pytest.raises(ConfigurationError, match="templates"):
+        create_server(settings)
+    (tmp_path / "templates").mkdir()
+    (tmp_path / "templates" / "login.html").write_text(read("replace-the-pages.md", "html")[0], encoding="utf-8")
+    page = asyncio.run(_render_login(create_public_app(create_server(settings))))
+    assert "Call the help desk" in page
 
 
 def test_every_page_that_can_be_replaced_is_listed():
@@ -145,10 +199,10 @@ def test_an_old_secret_goes_after_the_steps_of_the_page(generations):
     server.stop()
 
     server = generations.serve(NEW, OLD)
-    for _ in range(2):  # step 1: twice, with verifiers given the time to see the successor
-        server.clock.advance(server.settings.keys.jwks_max_age + 1)
-        server.run(server.runtime.keys.rotate(DEFAULT_TENANT))
-    client = _rotate_secret(server, client)  # step 2
+    assert "grantway keys reencrypt" in read_code_words(HOW_TO / "rotating-keys.md")
+    server.run(reencrypt(server.runtime, actor="test"))  # step 1
+    assert server.token(client, grant_type="client_credentials").status_code == 200  # step 2
+    assert server.run(reencrypt(server.runtime, actor="test"))[1].is_over
     server.stop()
 
     server = generations.serve(NEW)
@@ -156,11 +210,8 @@ def test_an_old_secret_goes_after_the_steps_of_the_page(generations):
     server.stop()
 
 
-def test_one_rotation_is_not_enough(generations):
+def test_without_a_reencryption_the_signing_keys_need_the_old_secret(generations):
     server = generations.serve(OLD)
-    server.stop()
-    server = generations.serve(NEW, OLD)
-    server.run(server.runtime.keys.rotate(DEFAULT_TENANT, force=True))
     server.stop()
     server = generations.serve(NEW)
     with pytest.raises(GrantwayError):
@@ -168,7 +219,7 @@ def test_one_rotation_is_not_enough(generations):
     server.stop()
 
 
-def test_a_client_whose_secret_was_not_rotated_is_locked_out_until_the_secret_is_back(generations):
+def test_a_client_that_did_not_authenticate_is_locked_out_until_the_secret_is_back(generations):
     server = generations.serve(OLD)
     client = server.register_client(grant_types=["client_credentials"], scope="read")
     server.stop()
@@ -188,11 +239,22 @@ def test_a_leaked_ring_is_left_behind_by_revoking_its_keys(generations):
     server.stop()
 
 
-def _rotate_secret(server: InProcessServer, client: RegisteredClient) -> RegisteredClient:
-    from grantway.admin import clients
-
-    created = server.run(clients.rotate_secret(server.runtime, DEFAULT_TENANT, client.client_id, actor="test"))
-    return RegisteredClient(created.client, created.client_secret)
+# -- backups and upgrades ---------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("page", ["upgrading.md", "backup.md"])
+def test_the_commands_of_the_page_work_in_their_order(page, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("GRANTWAY_SECRETS__SEALING", OLD.replace(",", ""))
+    assert run_command(["migrate", "up"]) == 0
+    count = 0
+    for line in "".join(read(page, "bash")).splitlines():
+        program, *words = shlex.split(line)
+        if program == "mkdir":
+            Path(words[0]).mkdir()
+        else:
+            assert program == "grantway"
+            assert run_command(words) == 0, line
+            count += 1
+    assert count >= 3
 
 
 def _write(folder: Path, text: str) -> Path:

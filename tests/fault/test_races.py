@@ -1,4 +1,5 @@
-"""Many requests at the same moment, over four worker processes: one winner, one live leaf, and the dead stay dead."""
+"""Many requests at the same moment, over four workers of one node on SQLite and of two nodes on a database server: one
+winner, one live leaf, and the dead stay dead."""
 
 from __future__ import annotations
 
@@ -10,6 +11,7 @@ import sqlite3
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -23,9 +25,12 @@ from grantway.testing.running_server import (
     Family,
     Machine,
     RunningServer,
-    stock_client,
     stock_families,
 )
+
+from .cluster import Cluster, stock_machines
+from .conftest import IS_SOAK
+from .history import Record, Rotation, check_history
 
 WORKERS = 4
 REDEMPTIONS = 64
@@ -39,7 +44,9 @@ OUTSIDE_GRACE_MS = 120_000
 class House(Struct, frozen=True):
     """The server under test with connections to each of its workers."""
 
-    server: RunningServer
+    nodes: list[RunningServer]
+    let_grace_pass: Callable[[str], None]
+    """Makes the last rotation of an authorization look older than the grace window."""
     clients: dict[str, Machine]
     admin_token: str
     by_worker: dict[int, list[Connection]]
@@ -50,7 +57,9 @@ class House(Struct, frozen=True):
         number = next(_NUMBERS)
         names = [f"person-{number}-{each}" for each in range(count)]
         machine = self.clients[rotation]
-        return self.server.administer(lambda runtime: stock_families(runtime, machine, names, has_session=has_session))
+        return self.nodes[0].administer(
+            lambda runtime: stock_families(runtime, machine, names, has_session=has_session)
+        )
 
 
 _NUMBERS = itertools.count()
@@ -58,28 +67,44 @@ _NUMBERS = itertools.count()
 
 @pytest.fixture(scope="module")
 def rounds(is_soak: bool) -> int:
-    return 2000 if is_soak else 200
+    return 2000 if is_soak else 24
 
 
-@pytest.fixture(scope="module")
-def house(run_server: Callable[..., RunningServer]) -> Iterator[House]:
+@pytest.fixture(scope="module", params=["sqlite", "mariadb", "postgres"] if IS_SOAK else ["sqlite", "mariadb"])
+def house(
+    request: pytest.FixtureRequest, run_server: Callable[..., RunningServer], find_cluster: Callable[[str], Cluster]
+) -> Iterator[House]:
+    if request.param != "sqlite":
+        cluster = find_cluster(request.param)
+        yield build_house(cluster.nodes, cluster.machines, lambda sql: cluster.run(sql))
+        return
     server = run_server(workers=WORKERS, settings={"tokens.refresh_token_grace": 60})
+    yield build_house([server], server.administer(stock_machines), lambda sql: run_on_file(server.database, sql))
+    assert server.stop() == 0
 
-    async def stock(runtime: Any) -> dict[str, Machine]:
-        clients = {
-            rotation: await stock_client(runtime, rotation, refresh_token_rotation=rotation)
-            for rotation in ("strict", "grace", "off")
-        }
-        return clients | {"admin": await stock_client(runtime, "admin", scope=("grantway.admin",))}
 
-    clients = server.administer(stock)
-    by_worker = server.connect_to_each(REFRESHES // WORKERS)
+def build_house(nodes: list[RunningServer], clients: dict[str, Machine], run: Callable[[str], object]) -> House:
+    table = "authorization" if nodes[0].settings.database.url.startswith("mariadb") else '"authorization"'
+
+    def let_grace_pass(authorization_id: str) -> None:
+        run(
+            f"UPDATE {table} SET rotated_at = rotated_at - {OUTSIDE_GRACE_MS} "
+            f"WHERE authorization_id = '{authorization_id}'"
+        )
+
+    by_worker = {
+        pid: connections for node in nodes for pid, connections in node.connect_to_each(REFRESHES // WORKERS).items()
+    }
     assert len(by_worker) == WORKERS
     everywhere = [connection for together in zip(*by_worker.values(), strict=True) for connection in together]
     granted = everywhere[0].ask("POST", TOKEN, **clients["admin"].ask_token())
     assert granted.status == 200, granted
-    yield House(server, clients, granted.document["access_token"], by_worker, everywhere)
-    assert server.stop() == 0
+    return House(nodes, let_grace_pass, clients, granted.document["access_token"], by_worker, everywhere)
+
+
+def run_on_file(file: Path, sql: str) -> None:
+    with contextlib.closing(sqlite3.connect(file, timeout=30)) as database, database:
+        database.execute(sql)
 
 
 def race_for(house: House, count: int, request: dict[str, Any], dice: random.Random) -> list[Answer]:
@@ -112,6 +137,7 @@ def check_dead(house: House, family: Family, tokens: list[str], killed_at: float
         assert asked_at < killed_at + PROPAGATION, "a killed family is alive"
 
 
+@pytest.mark.threat("R10")
 @pytest.mark.threat("T21")
 @pytest.mark.spec("RFC 6749 §4.1.2")
 def test_of_64_parallel_redemptions_one_succeeds_and_what_it_got_dies(
@@ -131,6 +157,7 @@ def test_of_64_parallel_redemptions_one_succeeds_and_what_it_got_dies(
     print(f"{rounds} rounds of {REDEMPTIONS} redemptions; the winner was dead everywhere after {worst * 1000:.0f} ms")
 
 
+@pytest.mark.threat("R11")
 @pytest.mark.threat("T28")
 @pytest.mark.spec("RFC 9700 §4.14.2")
 def test_of_100_parallel_strict_refreshes_one_succeeds_and_the_family_dies(
@@ -144,6 +171,7 @@ def test_of_100_parallel_strict_refreshes_one_succeeds_and_the_family_dies(
         check_dead(house, family, [winner["access_token"], winner["refresh_token"]], killed_at)
 
 
+@pytest.mark.threat("R11")
 @pytest.mark.threat("T28")
 @pytest.mark.spec("RFC 9700 §4.14.2")
 def test_100_parallel_refreshes_with_grace_leave_one_live_leaf(house: House, rounds: int, dice: random.Random) -> None:
@@ -152,7 +180,7 @@ def test_100_parallel_refreshes_with_grace_leave_one_live_leaf(house: House, rou
         answers = race_for(house, REFRESHES, family.refresh(family.refresh_token), dice)
         assert count_outcomes(answers) == {200: REFRESHES}
         successors = [answer.document["refresh_token"] for answer in answers]
-        assert {house.server.open_generation(token) for token in dice.sample(successors, 10)} == {1}
+        assert {house.nodes[0].open_generation(token) for token in dice.sample(successors, 10)} == {1}
         first, second = house.all[number % WORKERS], house.all[(number + 1) % WORKERS]
         used = first.ask("POST", TOKEN, **family.refresh(dice.choice(successors)))
         assert used.status == 200, used
@@ -161,7 +189,7 @@ def test_100_parallel_refreshes_with_grace_leave_one_live_leaf(house: House, rou
         # Not its predecessor any more, or its predecessor but too late: either is theft.
         stolen = family.refresh_token if number % 2 else successors[0]
         if stolen == successors[0]:
-            _let_grace_pass(house, family)
+            house.let_grace_pass(family.authorization.authorization_id)
         caught = second.ask("POST", TOKEN, **family.refresh(stolen))
         killed_at = time.monotonic()
         assert (caught.status, caught.error) == (400, "invalid_grant")
@@ -178,28 +206,22 @@ def test_100_parallel_refreshes_without_rotation_all_succeed(house: House, round
         assert is_active_somewhere(house, family, [family.refresh_token])
 
 
-def _let_grace_pass(house: House, family: Family) -> None:
-    """Makes the last rotation look older than the grace window."""
-    with contextlib.closing(sqlite3.connect(house.server.database, timeout=30)) as database, database:
-        database.execute(
-            "UPDATE authorization SET rotated_at = rotated_at - ? WHERE authorization_id = ?",
-            (OUTSIDE_GRACE_MS, family.authorization.authorization_id),
-        )
-
-
 # -- everything at once on one family -----------------------------------------------------------------------------
 
 
 class Tangle:
     """One family: two who refresh, some who kill, all with random pauses; then nothing of it may be alive."""
 
-    def __init__(self, house: House, family: Family, connections: list[AsyncConnection], seed: int) -> None:
-        self.house, self.family, self.connections = house, family, connections
+    def __init__(
+        self, house: House, rotation: Rotation, family: Family, connections: list[AsyncConnection], seed: int
+    ) -> None:
+        self.house, self.rotation, self.family, self.connections = house, rotation, family, connections
         self.dice = random.Random(seed)
         self.history = History()
         self.tokens: list[str] = []
         self.latest = family.refresh_token
         self.killed_at = 0.0
+        self.records: list[Record] = []
 
     async def run(self) -> float:
         """Returns how long after the last acknowledged kill some worker still took a token for good, seconds."""
@@ -215,17 +237,25 @@ class Tangle:
                 group.create_task(self.refresh_on(each))
             for killer in killers:
                 group.create_task(self.kill(killer, self.dice.uniform(0, 0.03)))
-        return await self.check_dead()
+        alive_for = await self.check_dead()
+        check_history(self.records, self.rotation, PROPAGATION)
+        return alive_for
 
-    async def ask(self, operation: str, path: str, *, method: str = "POST", **parts: Any) -> Answer:
+    async def ask(self, operation: str, path: str, *, presented: str = "", **parts: Any) -> Answer:
         connection = self.connections.pop(self.dice.randrange(len(self.connections)))
+        began = time.monotonic()
         try:
-            answer = await self.history.ask(connection, operation, self.family.subject, method, path, **parts)
+            answer = await self.history.ask(connection, operation, self.family.subject, "POST", path, **parts)
         finally:
             self.connections.append(connection)
         assert answer is not None, "cut"
         assert answer.status < 500, answer
+        self.record(operation, began, "done" if answer.status == 200 else "refused", presented)
         return answer
+
+    def record(self, operation: str, began: float, outcome: str, presented: str = "") -> None:
+        generation = self.house.nodes[0].open_generation(presented) if presented else 0
+        self.records.append(Record(operation, began, time.monotonic(), outcome, generation))
 
     def keep(self, answer: Answer) -> None:
         self.tokens += [answer.document["access_token"], answer.document["refresh_token"]]
@@ -235,7 +265,7 @@ class Tangle:
         token = self.latest
         for pause in pauses:
             await asyncio.sleep(pause)
-            answer = await self.ask("refresh", TOKEN, **self.family.refresh(token))
+            answer = await self.ask("refresh", TOKEN, presented=token, **self.family.refresh(token))
             if answer.status != 200:
                 assert answer.error == "invalid_grant", answer
                 return
@@ -252,7 +282,7 @@ class Tangle:
         assert answer.status == 200, answer
 
     async def replay(self) -> None:
-        answer = await self.ask("replay", TOKEN, **self.family.redeem())
+        answer = await self.ask("redeem", TOKEN, **self.family.redeem())
         assert (answer.status, answer.error) == (400, "invalid_grant"), answer
 
     async def end_session(self) -> None:
@@ -262,11 +292,12 @@ class Tangle:
         await self.administer("PATCH", f"/admin/users/{self.family.subject}", {"enabled": False})
 
     async def administer(self, method: str, path: str, document: Any = None) -> None:
-        connection = AsyncConnection(self.house.server.admin)
+        connection, began = AsyncConnection(self.house.nodes[0].admin), time.monotonic()
         parts = {"document": document, "bearer": self.house.admin_token}
         answer = await connection.ask(method, path, **parts)
         await connection.close()
         assert answer.status in (200, 204, 404), answer  # 404: the session has ended already
+        self.record("revoke", began, "done")
 
     async def check_dead(self) -> float:
         waiting = [(connection, token) for connection in self.connections for token in self.tokens]
@@ -280,6 +311,7 @@ class Tangle:
                 )
                 assert answer is not None
                 assert answer.status == 200, answer
+                self.record("introspect", began, "active" if answer.document["active"] else "inactive")
                 if answer.document["active"]:
                     assert began < self.killed_at + PROPAGATION, (self.history.events, self.tokens.index(token))
                     alive.append((connection, token))
@@ -289,26 +321,28 @@ class Tangle:
         return last_seen - self.killed_at
 
 
+@pytest.mark.threat("R12")
+@pytest.mark.threat("R25")
 @pytest.mark.threat("T30")
 @pytest.mark.spec("RFC 7009 §2.1")
 def test_after_the_last_acknowledged_kill_nothing_of_a_family_is_alive(
     house: House, rounds: int, dice: random.Random
 ) -> None:
-    families = [
-        *house.stock("grace", rounds // 2, has_session=True),
-        *house.stock("strict", rounds - rounds // 2, has_session=True),
+    rotations: tuple[Rotation, Rotation] = ("grace", "strict")
+    waiting = [
+        (rotation, family, dice.getrandbits(32))
+        for rotation in rotations
+        for family in house.stock(rotation, rounds, has_session=True)
     ]
-    dice.shuffle(families)
-    seeds = [dice.getrandbits(32) for _ in families]
-    waiting = list(zip(families, seeds, strict=True))
+    dice.shuffle(waiting)
     worst, tangled = 0.0, 0
 
     async def run_lane() -> None:
         nonlocal worst, tangled
-        connections = [AsyncConnection(house.server.public, spread.pop()) for spread in fresh]  # one to each worker
+        connections = [AsyncConnection(house.nodes[0].public, spread.pop()) for spread in fresh]  # one to each worker
         while waiting:
-            family, seed = waiting.pop()
-            tangle = Tangle(house, family, connections, seed)
+            rotation, family, seed = waiting.pop()
+            tangle = Tangle(house, rotation, family, connections, seed)
             worst = max(worst, await tangle.run())
             tangled += len(tangle.tokens)
         for connection in connections:
@@ -319,6 +353,6 @@ def test_after_the_last_acknowledged_kill_nothing_of_a_family_is_alive(
             for _ in range(LANES):
                 group.create_task(run_lane())
 
-    fresh = list(house.server.connect_to_each(LANES).values())
+    fresh = [connections for node in house.nodes for connections in node.connect_to_each(LANES).values()]
     asyncio.run(run())
-    print(f"{rounds} tangled families, {tangled} tokens; last one alive {worst * 1000:.0f} ms after its kill")
+    print(f"{2 * rounds} tangled families, {tangled} tokens; last one alive {worst * 1000:.0f} ms after its kill")

@@ -116,6 +116,26 @@ def hold_and_stop(server: RunningServer, held: list[tuple[Connection, Family]]) 
         connection.release()
 
 
+@pytest.mark.threat("R15")
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_connection_kept_open_hears_of_the_end_with_an_answer(
+    run_server: Callable[..., RunningServer], workers: int
+) -> None:
+    server = run_server(workers=workers)
+    busy, idle = server.connect(), server.connect()
+    for connection in (busy, idle):
+        assert connection.ask("GET", "/health/alive").status == 200
+    server.process.send_signal(signal.SIGTERM)
+    while True:  # whoever goes on asking is answered, until an answer says that it is the last one
+        answer = busy.ask("GET", "/health/alive")
+        assert answer.status == 200, answer
+        if answer.headers.get("connection") == "close":
+            break
+    with pytest.raises(Cut):
+        idle.receive()
+    assert server.process.wait(60) == 0
+
+
 class Marked(threading.Thread):
     """Somebody whose answers must be about them, whatever others do."""
 

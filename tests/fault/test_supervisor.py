@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -42,6 +43,7 @@ class Server:
         self.workers_wanted = workers
         wait_for(ready.exists)
         self.url: str = json.loads(ready.read_text(encoding="utf-8"))["public_url"]
+        self.admin_url: str = json.loads(ready.read_text(encoding="utf-8"))["admin_url"]
 
     @property
     def log(self) -> str:
@@ -154,13 +156,40 @@ def test_the_supervisor_stays_small(server):
         assert library not in maps
 
 
-def test_workers_share_their_counters_in_a_folder_that_goes_away(tmp_path):
-    running = Server(tmp_path)
-    environment = Path(f"/proc/{running.workers()[0]}/environ").read_bytes().split(b"\0")
-    folder = next(each for each in environment if each.startswith(b"PROMETHEUS_MULTIPROC_DIR=")).partition(b"=")[2]
-    assert Path(folder.decode()).is_dir()
+def find_status_folder(running: Server) -> Path:
+    (folder,) = running.folder.glob("grantway-workers-*")
+    return folder
+
+
+def test_every_worker_is_seen_and_nothing_counted_is_lost_with_one(tmp_path):
+    running = Server(tmp_path, "--set", "admin.insecure_open=true")
+
+    def read(path):
+        answer = httpx2.get(f"{running.admin_url}{path}")
+        assert answer.status_code == 200
+        return answer
+
+    def count_refused():
+        found = re.search(r"^grantway_token_requests_refused_total.* ([0-9.]+)$", read("/metrics").text, re.MULTILINE)
+        return float(found[1]) if found else 0
+
+    before = {status["pid"] for status in read("/admin/status").json()["workers"]}
+    assert before == set(running.workers())
+    for _ in range(20):
+        data = {"grant_type": "client_credentials", "client_id": "nobody", "client_secret": "x"}
+        assert httpx2.post(f"{running.url}/oauth2/token", data=data).status_code == 401
+    wait_for(lambda: count_refused() == 20)
+    places = set(re.findall(r'^grantway_feed_polls_total{worker="(\d+)"}', read("/metrics").text, re.MULTILINE))
+    assert places == {"0", "1"}
+    running.process.send_signal(signal.SIGHUP)
+    wait_for(lambda: len(running.workers()) == 2 and not before & set(running.workers()))
+    wait_for(lambda: {each["pid"] for each in read("/admin/status").json()["workers"]} == set(running.workers()))
+    assert count_refused() == 20
+    folder = find_status_folder(running)
+    assert SEALING not in "".join(file.read_text() for file in folder.iterdir())
+    assert folder.stat().st_mode & 0o077 == 0
     assert running.stop(signal.SIGINT) == 0
-    assert not Path(folder.decode()).exists()
+    assert not folder.exists()
 
 
 def test_workers_leave_when_their_supervisor_is_killed(tmp_path):

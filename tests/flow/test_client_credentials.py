@@ -119,4 +119,5 @@ def test_a_warm_worker_issues_and_introspects_without_sql(server, machine):
         assert server.is_active(machine, token)
     after = dict(server.runtime.store.statement_counts())
     changed = {name: count - before.get(name, 0) for name, count in after.items() if count != before.get(name, 0)}
+    changed.pop("load_changes", None)  # the feed is read whether anybody asks for a token or not
     assert changed == {}

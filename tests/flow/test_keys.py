@@ -48,7 +48,7 @@ def test_a_verifier_that_caches_the_jwks_never_meets_an_unknown_key(fresh_server
     for _ in range(4):
         tokens.append(issue(fresh_server, machine))
         assert kid_of(tokens[-1]) in cached
-        fresh_server.clock.advance(max_age)
+        fresh_server.clock.advance(max_age + 1)
         cached = published(fresh_server)
         fresh_server.run(fresh_server.runtime.keys.rotate("default"))
         tokens.append(issue(fresh_server, machine))

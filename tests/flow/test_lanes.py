@@ -41,8 +41,9 @@ class Lanes:
         self.server, self.client = server, client
         self.basic = base64.b64encode(f"{client.client_id}:{client.client_secret}".encode()).decode()
         self.ports, self._fronts = {}, []
+        self.direct = build_direct_protocol(server.public_app)
         for name, protocol in (
-            ("direct", build_direct_protocol(server.public_app)),
+            ("direct", self.direct),
             ("asgi", OneWriteProtocol),
         ):
             listener = socket.create_server(("127.0.0.1", 0))
@@ -176,6 +177,56 @@ def test_a_request_cut_anywhere_is_the_same_request(lanes, corpus, name):
         assert lanes.exchange("direct", corpus[name][:position], corpus[name][position:], silence=0.001) == whole
 
 
+@pytest.mark.threat("T140")
+@pytest.mark.parametrize("name", NAMES)
+def test_the_same_bytes_get_the_same_answer_however_often_they_come(lanes, corpus, name):
+    """The third time the head is recognised, the fourth time the answer may be made again."""
+    first, *others = [lanes.exchange("direct", corpus[name]) for _ in range(4)]
+    assert all(other == first for other in others)
+    assert lanes.exchange("asgi", corpus[name]) == first
+
+
+@pytest.mark.threat("T140")
+@pytest.mark.parametrize("name", ["token", "introspection", "discovery"])
+def test_a_recognised_head_needs_the_rest_of_its_request(lanes, corpus, name):
+    for _ in range(3):
+        whole = lanes.exchange("direct", corpus[name])
+    together = lanes.exchange("direct", corpus[name] * 3, wait=1.0)
+    assert together == whole * 3
+    end = corpus[name].index(b"\r\n\r\n") + 4
+    for position in (1, 3, end - 1, end, len(corpus[name]) - 1):
+        if position < len(corpus[name]):
+            assert lanes.exchange("direct", corpus[name][:position], corpus[name][position:], silence=0.001) == whole
+    assert lanes.exchange("direct", corpus[name] + b"GET", corpus["jwks"][3:]).count(b"HTTP/1.1 200 ") == 2
+
+
+@pytest.mark.threat("T140")
+def test_a_head_is_recognised_whole_or_not_at_all(lanes, corpus):
+    """What arrives in the middle of another request, or behind one, is never taken for a head of its own."""
+    body = "grant_type=client_credentials"
+    basic = f"Authorization: Basic {lanes.basic}"
+    chunked = lanes.post("/oauth2/token", "", basic, "Transfer-Encoding: chunked").replace(
+        b"Content-Length: 0\r\n", b""
+    )
+    whole = lanes.post("/oauth2/token", body, basic, "X-Marker: inner")
+    for pieces in (
+        [chunked + b"5\r\n", b"a=bcd\r\n0\r\n\r\n" + whole],
+        [chunked + b"%x\r\n" % len(whole) + whole, b"\r\n0\r\n\r\n"],
+        [b"\r\n\r\n" + whole],
+        [b"GET", b" /version HTTP/1.1\r\nHost: a\r\n\r\n" + whole[:20], whole[20:]],
+        [lanes.post("/oauth2/token", "b" * len(body), basic)[: -len(body)], whole[: len(body)]],
+    ):
+        for _ in range(3):
+            direct, asgi = lanes.both(*pieces, wait=0.3)
+            assert direct == asgi
+    known = lanes.direct.heads.known
+    assert len(known) > 5
+    for mark in known:
+        assert mark.endswith(b"\r\n\r\n")
+        assert mark.count(b"\r\n\r\n") == 1
+        assert mark.split(b" ")[0].strip() in (b"GET", b"POST", b"HEAD", b"OPTIONS", b"PUT")
+
+
 def test_pipelined_requests_are_answered_in_their_order_across_the_lanes(lanes, corpus):
     order = ["jwks", "static", "token", "unknown path", "introspection", "discovery", "page", "jwks"]
     together = b"".join(corpus[name] for name in order)
@@ -196,6 +247,10 @@ def test_pipelined_requests_are_answered_in_their_order_across_the_lanes(lanes, 
         b"POST /oauth2/token HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
         b"GET /version HTTP/1.1\r\nHost: a\r\nX: \x00\r\n\r\n",
         b"GET /version\x00 HTTP/1.1\r\nHost: a\r\n\r\n",
+        b"GET /version HTTP/1.1\r\n\r\n",
+        b"GET /version HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
+        b"GET /nothing HTTP/1.1\r\n\r\n",
+        b"GET /version HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\nGET /version HTTP/1.1\r\nHost: a\r\n\r\n",
         b"\x16\x03\x01\x02\x00",
     ],
     ids=lambda raw: repr(raw[-24:]),
@@ -204,6 +259,17 @@ def test_malformed_requests_are_refused_alike(lanes, raw):
     direct, asgi = lanes.both(raw, wait=0.2)
     assert direct == asgi
     assert b" 200 " not in direct
+
+
+@pytest.mark.threat("T140")
+@pytest.mark.spec("RFC 9112 §3.2")
+def test_a_request_names_exactly_one_host_and_only_http_1_0_may_leave_it_out(lanes):
+    for hosts, status in ((b"", b"400"), (b"Host: a\r\n", b"200"), (b"Host: a\r\nHost: a\r\n", b"400")):
+        for answer in lanes.both(b"GET /version HTTP/1.1\r\n" + hosts + b"\r\n"):
+            assert answer.startswith(b"HTTP/1.1 " + status)
+            assert answer.endswith(b"<closed>") == (status == b"400")
+    for answer in lanes.both(b"GET /version HTTP/1.0\r\n\r\n"):
+        assert b" 200 " in answer
 
 
 def test_a_chunked_body_is_read_like_any_other(lanes):

@@ -12,6 +12,8 @@ import pytest
 from grantway.config import LogSettings
 from grantway.storage.sql.schema import upgrade
 from grantway.testing.in_process import PASSWORD, VERIFIER, InProcessServer
+from grantway.web.access_log import write_access_to
+from grantway.web.metrics import render_metrics
 from grantway.web.telemetry import Telemetry, configure_logging
 
 SEALING = "canary-sealing-secret-0123456789abcdef"
@@ -120,6 +122,7 @@ def debug_log():
     try:
         yield settings
     finally:
+        write_access_to(None)
         root.handlers = handlers
         root.setLevel(level)
         client.setLevel(client_level)
@@ -135,7 +138,7 @@ def test_nothing_in_log_and_metrics_is_a_credential(capsys):
         secrets = live(server)
         server.stop()
         captured = capsys.readouterr()
-    written = (captured.err + captured.out).encode() + telemetry.render_metrics()
+    written = (captured.err + captured.out).encode() + render_metrics(telemetry.board)
     assert written.count(b"\n") > 100
     assert b"TokenIssued" in written
     assert b"/oauth2/token" in written

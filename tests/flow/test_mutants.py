@@ -16,6 +16,7 @@ from grantway.protocol import redirect_uri
 from grantway.storage.grid import NearCaches
 from grantway.storage.sql.store import SqlStore
 from grantway.testing.in_process import InProcessServer
+from grantway.throttle import Throttle
 from grantway.tokens import digest_code
 
 
@@ -44,6 +45,11 @@ BINDING = "test_code.py::test_a_code_is_redeemed_by_its_own_client_alone"
 REPLAY = "test_code.py::test_a_replay_by_another_client_harms_nobody"
 REVOCATION = "test_revocation.py::test_a_revoked_access_token_is_gone"
 FORM = "test_csrf.py::test_a_form_needs_the_token_of_its_own_browser"
+AGAIN_DISABLED = "test_again.py::test_a_disabled_client_is_refused_at_once"
+AGAIN_REVOKED = "test_again.py::test_a_revoked_token_is_inactive_at_once"
+AGAIN_STALE = "test_again.py::test_where_memory_is_too_old_to_trust_nobody_is_answered_from_it"
+AGAIN_LIMIT = "test_again.py::test_a_limit_counts_what_is_answered_again"
+AGAIN_SECRET = "test_again.py::test_a_secret_is_refused_from_its_end_on"
 REDIRECT = "test_redirects.py::test_an_unregistered_redirect_uri_is_never_redirected_to"
 
 
@@ -72,10 +78,14 @@ def arguments(server, client, open_server, browser):
         REVOCATION: (server, "opaque", "client_secret_basic"),
         FORM: (open_server, browser),
         REDIRECT: (server, client),
+        AGAIN_DISABLED: (server,),
+        AGAIN_REVOKED: (server, "opaque"),
     }
 
 
-@pytest.mark.parametrize("name", [ROW_COUNT, BINDING, REPLAY, REVOCATION, FORM, REDIRECT])
+@pytest.mark.parametrize(
+    "name", [ROW_COUNT, BINDING, REPLAY, REVOCATION, FORM, REDIRECT, AGAIN_DISABLED, AGAIN_REVOKED]
+)
 def test_unmutated_they_pass(arguments, name):
     assert not is_caught(name, *arguments[name])
 
@@ -110,7 +120,7 @@ def test_dropping_the_client_check_is_caught(monkeypatch, arguments, name):
 
 @pytest.mark.threat("T130")
 def test_skipping_the_revocation_look_up_is_caught(monkeypatch, arguments):
-    async def is_revoked(self, tenant, keys, issued_at):
+    async def is_revoked(self, tenant, keys, issued_at, granted=None):
         return False
 
     monkeypatch.setattr(NearCaches, "is_revoked", is_revoked)
@@ -137,3 +147,36 @@ def test_skipping_the_form_check_is_caught(monkeypatch, arguments):
 def test_accepting_any_redirect_uri_is_caught(monkeypatch, arguments):
     monkeypatch.setattr(redirect_uri, "is_registered", lambda requested, registered: True)
     assert is_caught(REDIRECT, *arguments[REDIRECT])
+
+
+@pytest.mark.threat("T130")
+def test_answering_again_whoever_was_changed_is_caught(monkeypatch, arguments):
+    monkeypatch.setattr(NearCaches, "holds", lambda self, tenant, *clients: True)
+    assert is_caught(AGAIN_DISABLED, *arguments[AGAIN_DISABLED])
+
+
+@pytest.mark.threat("T130")
+def test_answering_again_whatever_was_revoked_is_caught(monkeypatch, arguments):
+    monkeypatch.setattr(NearCaches, "is_known_revoked", lambda *arguments: False)
+    assert is_caught(AGAIN_REVOKED, *arguments[AGAIN_REVOKED])
+
+
+@pytest.mark.threat("T130")
+def test_answering_again_however_old_memory_is_is_caught(monkeypatch, fresh_server):
+    monkeypatch.setattr(NearCaches, "_is_fresh", lambda self: True)
+    monkeypatch.setattr(NearCaches, "holds", lambda self, tenant, *clients: True)
+    assert is_caught(AGAIN_STALE, fresh_server, monkeypatch, "token")
+
+
+def test_answering_again_beyond_the_end_of_a_secret_is_caught(monkeypatch, fresh_server):
+    from grantway.endpoints import token
+
+    monkeypatch.setattr(token, "find_end_of_proof", lambda client, now: 2**63)
+    assert is_caught(AGAIN_SECRET, fresh_server)
+
+
+@pytest.mark.threat("T101")
+def test_answering_again_without_counting_is_caught(monkeypatch):
+    monkeypatch.setattr(Throttle, "limit_again", lambda *arguments: True)
+    assert is_caught(AGAIN_LIMIT, "client")
+    assert is_caught(AGAIN_LIMIT, "address")

@@ -121,6 +121,54 @@ def test_after_a_revocation_nothing_of_the_family_lives_however_it_raced(server,
                 assert is_refused(server.refresh(client, body["refresh_token"]))
 
 
+@pytest.mark.threat("T108")
+@pytest.mark.parametrize("token_format", ["opaque", "jwt"])
+def test_withdrawing_one_client_s_access_touches_nothing_else(server, token_format):
+    server.register_user(f"bob-{token_format}")
+    grant_types = ["authorization_code", "refresh_token", "client_credentials"]
+    shop, other = (server.register_client(access_token_format=token_format, grant_types=grant_types) for _ in range(2))
+    first = server.grant(shop)
+    server.clock.advance(60)
+    refreshed = server.refresh(shop, first["refresh_token"]).json()
+    kept = [
+        (other, server.grant(other)["access_token"]),
+        (shop, server.grant(shop, username=f"bob-{token_format}")["access_token"]),
+        (shop, server.token(shop, grant_type="client_credentials").json()["access_token"]),
+    ]
+    ada = server.run(server.runtime.store.load_subject_by_username("default", "ada")).subject
+    now = server.clock.now()
+    revoked = server.run(
+        server.runtime.store.revoke_authorizations(
+            "default", now=now, keep_until=now + 86_400_000, subject=ada, client_id=shop.client_id
+        )
+    )
+    assert revoked == 1
+    for tokens in (first, refreshed):
+        assert not server.is_active(shop, tokens["access_token"])
+        assert is_refused(server.refresh(shop, tokens["refresh_token"]))
+    server.clock.advance(0.001)
+    kept.append((shop, server.grant(shop)["access_token"]))  # given anew
+    for client, token in kept:
+        assert server.is_active(client, token)
+
+
+@pytest.mark.threat("T30")
+@pytest.mark.parametrize("token_format", ["opaque", "jwt"])
+def test_a_token_dated_after_the_withdrawal_of_its_authorization_is_refused(server, token_format):
+    """A refresh that raced with it, on a node whose clock is ahead, issued such a token."""
+    client = server.register_client(access_token_format=token_format)
+    first = server.grant(client)
+    behind = server.clock.now()
+    server.clock.advance(3)
+    ahead = server.refresh(client, first["refresh_token"]).json()
+    server.run(
+        server.runtime.store.revoke_authorizations(
+            "default", now=behind, keep_until=behind + 86_400_000, client_id=client.client_id
+        )
+    )
+    assert not server.is_active(client, ahead["access_token"])
+
+
 def test_a_revocation_outlives_a_clock_that_steps_back(server, client):
     answer = server.grant(client)
     server.revoke(client, answer["refresh_token"])

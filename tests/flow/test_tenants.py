@@ -6,6 +6,7 @@ import pytest
 
 from grantway.accounts import create_account
 from grantway.admin.tenants import create_tenant, disable_tenant, enable_tenant
+from grantway.admin.tokens import revoke_all
 from grantway.testing.in_process import ISSUER, PASSWORD, VERIFIER, InProcessServer
 
 BASES = {"default": "", "x": "/t/x"}
@@ -214,6 +215,35 @@ def test_a_disabled_tenant_is_not_there_and_its_tokens_stay_dead(two):
     assert two.is_active(
         "x", two.post("x", "/oauth2/token", two.machine["x"], **GRANT).json()["access_token"], two.machine["x"]
     )
+
+
+@pytest.mark.threat("T42")
+def test_a_token_of_a_worker_that_has_not_heard_of_the_disabling_is_dead_too(two):
+    server = two.server
+    tenant = server.run(server.runtime.store.load_tenant("x"))  # what such a worker remembers
+    server.run(disable_tenant(server.runtime, "x", actor="test"))
+    server.clock.advance(server.settings.database.freshness_bound_ms / 1000 - 0.001)
+    issued = {"now": server.clock.now(), "scope": "read", "audience": ()}
+    token, _ = server.run(server.runtime.tokens.issue_access(tenant, two.machine["x"].client, **issued))
+    server.run(enable_tenant(server.runtime, "x", actor="test"))
+    assert not two.is_active("x", token, two.machine["x"])
+    server.clock.advance(0.002)
+    fresh = two.post("x", "/oauth2/token", two.machine["x"], **GRANT).json()["access_token"]
+    assert two.is_active("x", fresh, two.machine["x"])
+
+
+@pytest.mark.threat("R23")
+def test_what_a_worker_issues_that_has_not_heard_that_all_was_revoked_is_dead_too(two):
+    server = two.server
+    tenant = server.run(server.runtime.store.load_tenant("x"))  # what such a worker remembers
+    server.run(revoke_all(server.runtime, "x", actor="test"))
+    server.clock.advance(server.settings.database.freshness_bound_ms / 1000 - 0.001)
+    issued = {"now": server.clock.now(), "scope": "read", "audience": ()}
+    token, _ = server.run(server.runtime.tokens.issue_access(tenant, two.machine["x"].client, **issued))
+    assert not two.is_active("x", token, two.machine["x"])
+    server.clock.advance(0.002)
+    fresh = two.post("x", "/oauth2/token", two.machine["x"], **GRANT).json()["access_token"]
+    assert two.is_active("x", fresh, two.machine["x"])
 
 
 @pytest.mark.threat("T153")

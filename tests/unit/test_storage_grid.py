@@ -10,7 +10,8 @@ import pytest
 
 from grantway.config import DatabaseSettings, Settings
 from grantway.errors import StoreUnavailable
-from grantway.model import FOREVER, Change, Client
+from grantway.model import FOREVER, Change, Client, build_authorizations_key
+from grantway.ports import Granted
 from grantway.storage import grid as grid_module
 from grantway.storage import near_cache, open_store
 from grantway.storage.grid import NearCaches
@@ -103,7 +104,10 @@ def test_a_warm_worker_asks_nothing() -> None:
             await ask()
         assert store.calls == []
         assert store.statement_counts() == before
-        assert grid.status()["misses"] == 7
+        status = grid.status()
+        assert status["misses"] == {"tenants": 1, "clients": 2, "subjects": 1, "keys": 2, "origins": 1}
+        assert status["loads"] == status["misses"]
+        assert status["hits"]["clients"] == 10
 
     run(body)
 
@@ -180,7 +184,7 @@ def test_a_revocation_is_forgotten_after_its_end_and_not_before() -> None:
         clock.advance(0.499)
         await grid._poll()
         assert grid.status()["entries"]["revocations"] == 2
-        clock.advance(0.001)
+        clock.advance(60.001)  # ends of one minute are forgotten together
         await grid._poll()
         assert grid.status()["entries"]["revocations"] == 1
         assert await grid.is_revoked(TENANT, [("token", "long")], NOW)
@@ -241,7 +245,7 @@ def test_a_store_that_fails_while_everything_is_read_anew_takes_nothing_away() -
             await grid._poll()
         store.is_down = False
 
-        async def fail(now: int) -> None:
+        async def fail(now: int, *, limit: int) -> None:
             raise StoreUnavailable(detail="down again")
 
         store.load_revocations = fail  # type: ignore[attr-defined]
@@ -249,6 +253,29 @@ def test_a_store_that_fails_while_everything_is_read_anew_takes_nothing_away() -
             await grid._poll()
         store.is_down = True
         assert await grid.tenant(TENANT, or_stale=True) == build_tenant()
+        store.is_down = False
+
+    run(body)
+
+
+def test_what_was_known_before_everything_was_read_anew_is_better_than_nothing_until_it_changes() -> None:
+    async def body(grid: NearCaches, store: Frail, clock: FakeClock) -> None:
+        await grid.tenant(TENANT)
+        await grid.keys(OTHER_TENANT)
+        grid._must_reload = True
+        await grid._poll()
+        grid._must_reload = True  # and once more, before anybody asked again
+        await grid._poll()
+        store.is_down = True
+        assert await grid.tenant(TENANT, or_stale=True) == build_tenant()
+        with pytest.raises(StoreUnavailable):
+            await grid.tenant(TENANT)
+        store.is_down = False
+        await store.update_tenant(build_tenant(enabled=False))
+        await grid._poll()
+        store.is_down = True
+        with pytest.raises(StoreUnavailable):
+            await grid.tenant(TENANT, or_stale=True)
         store.is_down = False
 
     run(body)
@@ -373,7 +400,7 @@ def test_a_number_that_becomes_visible_late_is_still_read() -> None:
             changes = [Change(sequence=n, tenant=TENANT, kind="client", key=f"c{n}") for n in self.visible if n > after]
             return tuple(changes[:limit])
 
-        async def load_revocations(self, now: int) -> tuple[Any, ...]:
+        async def load_revocations(self, now: int, *, limit: int) -> tuple[Any, ...]:
             return ()
 
         async def load_client(self, tenant: str, client_id: str) -> Client:
@@ -453,3 +480,63 @@ def test_a_started_grid_follows_the_feed_by_itself_and_outlives_an_outage() -> N
         await store.stop()
 
     asyncio.run(main())
+
+
+def test_word_of_a_change_makes_it_look_at_once() -> None:
+    async def body(grid: NearCaches, store: Frail, clock: FakeClock) -> None:
+        before = grid.status()
+        for _ in range(100):  # much said, looked at once
+            grid.wake()
+        async with asyncio.timeout(0.5):
+            while grid.status()["polls"] == before["polls"]:  # noqa: ASYNC110
+                await asyncio.sleep(0.001)
+        after = grid.status()
+        assert after["wake_ups"] == before["wake_ups"] + 1
+        assert after["polls"] == before["polls"] + 1
+
+    run(body)
+
+
+@pytest.mark.threat("T108")
+def test_authorizations_revoked_together_are_found_in_memory_and_without_it() -> None:
+    async def body(grid: NearCaches, store: Frail, clock: FakeClock) -> None:
+        given = Granted("alice-id", "shop", NOW)
+        pairs = [("token", "t")]
+        others = [
+            Granted("alice-id", "shop", NOW + 1),  # given later
+            Granted("alice-id", "app", NOW),
+            Granted("bob-id", "shop", NOW),
+            Granted(None, "shop", NOW),
+            Granted("alice-i", "dshop", NOW),
+        ]
+        key = build_authorizations_key("alice-id", "shop")
+        await store.insert_revocation(build_revocation(key, "authorizations", keep_until=NOW + HOUR))
+        for _ in ("in memory", "asked for"):
+            assert await grid.is_revoked(TENANT, pairs, NOW + HOUR, given)  # however late the token was issued
+            assert not await grid.is_revoked(TENANT, pairs, NOW)
+            assert not await grid.is_revoked(OTHER_TENANT, pairs, NOW, given)
+            for other in others:
+                assert not await grid.is_revoked(TENANT, pairs, NOW, other)
+            clock.advance(5)
+        assert not grid.status()["is_fresh"]
+        await grid._poll()
+        clock.advance(3660)
+        await grid._poll()
+        assert grid.status()["entries"]["revocations"] == 0
+        assert not await grid.is_revoked(TENANT, pairs, NOW, given)
+        await store.insert_revocation(
+            build_revocation(build_authorizations_key(None, "shop"), "authorizations", keep_until=NOW + 3 * HOUR)
+        )
+        for granted in (given, others[2], others[3]):
+            assert await grid.is_revoked(TENANT, pairs, NOW, granted)
+        assert not await grid.is_revoked(TENANT, pairs, NOW, others[1])
+
+    run(body)
+
+
+def test_no_two_sets_of_authorizations_have_the_same_key() -> None:
+    names = [None, "a", "ab", "b", "1:a", "1", "x" * 255, "x" * 254]
+    pairs = [(subject, client) for subject in names for client in names if subject or client]
+    keys = [build_authorizations_key(*pair) for pair in pairs]
+    assert len(set(keys)) == len(pairs)
+    assert max(map(len, keys)) <= 255

@@ -17,6 +17,7 @@ from grantway.errors import Conflict, InvalidClientMetadata, NotFound, Unprocess
 from grantway.extension import Extension, Runtime
 from grantway.model import Client, ClientSecret, Page
 from grantway.protocol.client_metadata import describe_client, parse_client
+from grantway.protocol.lifespan import format_lifespan, is_lifespan, parse_lifespan
 
 SECRET_PREFIX = "gwcs_"
 """Of generated secrets: lets a secret scanner know one that leaked."""
@@ -196,6 +197,45 @@ async def drop_old_secrets(
     return client
 
 
+async def set_lifespans(
+    runtime: Runtime,
+    tenant: str,
+    client_id: str,
+    lifespans: Mapping[str, str | None],
+    *,
+    expected_version: int | None = None,
+    actor: str,
+    rights: Rights = ALL_RIGHTS,
+) -> Client:
+    """Gives the client the lifespans of its tokens, by grant and kind (``protocol.lifespan``); those left out or None
+    are taken away.
+
+    Raises:
+        NotFound. Unprocessable: no grant of this server has a lifespan of that name. InvalidClientMetadata: it is no
+        duration.
+    """
+    old = await _load_for_change(runtime, tenant, client_id, expected_version, rights)
+    known = collect_extra_metadata(runtime)
+    wanted = {name: value for name, value in lifespans.items() if value is not None}
+    for name in wanted:
+        if name not in known:
+            raise Unprocessable(name, "belongs to a grant that this server does not have.")
+    kept = {name: value for name, value in old.extra.items() if not is_lifespan(name)}
+    client = msgspec.structs.replace(old, extra={**kept, **_read_lifespans(wanted)})
+    client = await _store(runtime, old, client)
+    emit(runtime, tenant, "client.set_lifespans", client_id, actor)
+    return client
+
+
+def _read_lifespans(extra: Mapping[str, Any]) -> dict[str, Any]:
+    """The extra metadata with lifespans checked and in one form; those that are null count as left out."""
+    return {
+        name: format_lifespan(parse_lifespan(name, value)) if is_lifespan(name) else value
+        for name, value in extra.items()
+        if value is not None or not is_lifespan(name)
+    }
+
+
 async def enable_client(
     runtime: Runtime, tenant: str, client_id: str, *, actor: str, rights: Rights = ALL_RIGHTS
 ) -> Client:
@@ -287,6 +327,7 @@ def _parse(runtime: Runtime, tenant: str, client_id: str, fields: Mapping[str, A
     client = parse_client(
         fields, tenant=tenant, client_id=client_id, extra_metadata=collect_extra_metadata(runtime), methods=methods
     )
+    client = msgspec.structs.replace(client, extra=_read_lifespans(client.extra))
     _check_served("grant_types", client.grant_types, extensions.grants)
     _check_served("id_token_signed_response_alg", (client.id_token_signed_response_alg,), algorithms)
     if client.access_token_signed_response_alg is not None:
@@ -336,6 +377,7 @@ def _generate_secret(runtime: Runtime) -> tuple[ClientSecret, str]:
     secret = ClientSecret(
         secret_id=build_identifier(runtime),
         digest=runtime.keys.hash_secret(plain),
+        key_id=runtime.keys.ring_id,
         created_at=runtime.clock.now(),
     )
     return secret, plain

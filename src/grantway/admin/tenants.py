@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import AsyncIterator
 from urllib.parse import urlsplit
 
 import msgspec
@@ -10,8 +11,8 @@ import msgspec
 from grantway.admin.clients import CreatedClient, create_client
 from grantway.admin.effects import check_text, emit
 from grantway.admin.rights import ADMIN
-from grantway.config import is_loopback_url
-from grantway.errors import NotFound, Unprocessable
+from grantway.config import check_issuer, is_loopback_url
+from grantway.errors import ConfigurationError, NotFound, Unprocessable
 from grantway.extension import Runtime
 from grantway.model import DEFAULT_TENANT, Page, Tenant
 
@@ -70,12 +71,24 @@ async def list_tenants(runtime: Runtime, *, cursor: str | None = None, limit: in
     return await runtime.store.list_tenants(cursor=cursor, limit=limit)
 
 
+async def iterate_tenants(runtime: Runtime) -> AsyncIterator[Tenant]:
+    """Every tenant, by name, page by page."""
+    cursor = None
+    while True:
+        page = await runtime.store.list_tenants(cursor=cursor)
+        for tenant in page.items:
+            yield tenant
+        cursor = page.cursor
+        if cursor is None:
+            return
+
+
 async def update_tenant(
     runtime: Runtime, name: str, *, display_name: str | None = None, enabled: bool | None = None, actor: str
 ) -> Tenant:
-    """Changes what is given. A disabled tenant answers nobody, and every token it issued until now is refused.
-
-    The issuer of a tenant never changes: everything it ever signed carries it.
+    """Changes what is given. A disabled tenant answers nobody, and every token it issued until now is refused, with
+    those that a worker may yet issue which has not heard of it (its memory is at most
+    ``database.freshness_bound_ms`` old).
 
     Raises:
         NotFound. Unprocessable: the text is not acceptable, or the default tenant was to be disabled.
@@ -90,10 +103,54 @@ async def update_tenant(
         if not enabled and name == DEFAULT_TENANT:
             raise Unprocessable("enabled", "the default tenant cannot be disabled.")
         # In the same row as the switch: its tokens stay dead when it is enabled again.
-        tenant = msgspec.structs.replace(tenant, enabled=enabled, not_before=old.not_before if enabled else now)
+        not_before = old.not_before if enabled else now + runtime.settings.database.freshness_bound_ms
+        tenant = msgspec.structs.replace(tenant, enabled=enabled, not_before=not_before)
     await runtime.store.update_tenant(tenant)
     emit(runtime, name, "tenant.update", name, actor)
     return tenant
+
+
+async def change_issuer(runtime: Runtime, name: str, issuer: str, *, actor: str) -> Tenant:
+    """Gives a tenant another issuer; the default tenant's takes those with it that lie below the old one.
+
+    What was signed before carries the old issuer: clients have to be told, and refuse it from then on.
+
+    Raises:
+        NotFound. Unprocessable: the issuer is not acceptable. Conflict: another tenant has it.
+    """
+    tenant = await load_tenant(runtime, name)
+    if issuer == tenant.issuer:
+        return tenant
+    if name == DEFAULT_TENANT:
+        try:
+            check_issuer(issuer)
+        except ConfigurationError as error:
+            raise Unprocessable("issuer", str(error).removeprefix("issuer: ")) from error
+        await _move_tenants(runtime, tenant.issuer, issuer, actor)  # first: a second try finds what is left to do
+    else:
+        base = await load_tenant(runtime, DEFAULT_TENANT)
+        if issuer != f"{base.issuer}/t/{name}":
+            _check_issuer(issuer, base.issuer)
+    return await _store_issuer(runtime, tenant, issuer, actor)
+
+
+async def _move_tenants(runtime: Runtime, old_base: str, new_base: str, actor: str) -> None:
+    cursor = None
+    while True:
+        page = await list_tenants(runtime, cursor=cursor)
+        for tenant in page.items:
+            if tenant.issuer == f"{old_base}/t/{tenant.tenant}":
+                await _store_issuer(runtime, tenant, f"{new_base}/t/{tenant.tenant}", actor)
+        cursor = page.cursor
+        if cursor is None:
+            return
+
+
+async def _store_issuer(runtime: Runtime, tenant: Tenant, issuer: str, actor: str) -> Tenant:
+    changed = msgspec.structs.replace(tenant, issuer=issuer, updated_at=runtime.clock.now())
+    await runtime.store.update_tenant(changed)
+    emit(runtime, tenant.tenant, "tenant.change_issuer", tenant.tenant, actor)
+    return changed
 
 
 async def enable_tenant(runtime: Runtime, name: str, *, actor: str) -> Tenant:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from msgspec.structs import replace
+
 from grantway.admin.effects import build_revocation, emit
+from grantway.admin.tenants import iterate_tenants, load_tenant
 from grantway.extension import Runtime
 from grantway.gate import find_access
 from grantway.model import FOREVER, Revocation
@@ -71,6 +74,29 @@ async def revoke_client_tokens(runtime: Runtime, tenant: str, client_id: str, *,
     emit(runtime, tenant, "token.revoke_client", client_id, actor)
 
 
+async def revoke_all(runtime: Runtime, tenant: str | None = None, *, is_served: bool = True, actor: str) -> list[str]:
+    """Ends every token, code and session that the tenant (None: that every tenant) issued until now.
+
+    For a database that was restored: what was revoked after the backup is not known any more. Returns the tenants.
+
+    ``is_served``: also what a worker may yet issue on the strength of an old one, as its memory is at most
+    ``database.freshness_bound_ms`` old.
+
+    Raises:
+        NotFound: there is no such tenant.
+    """
+    if tenant is not None:
+        found = [await load_tenant(runtime, tenant)]
+    else:
+        found = [each async for each in iterate_tenants(runtime)]
+    for each in found:
+        now = runtime.clock.now()
+        not_before = now + runtime.settings.database.freshness_bound_ms if is_served else now
+        await runtime.store.update_tenant(replace(each, not_before=not_before, updated_at=now))
+        emit(runtime, each.tenant, "token.revoke_all", each.tenant, actor)
+    return [each.tenant for each in found]
+
+
 async def _describe_access(runtime: Runtime, tenant: str, claims: AccessClaims) -> dict[str, Any]:
     described = {
         **await _describe_holder(runtime, tenant, claims.client_id, claims.subject),
@@ -94,9 +120,12 @@ async def _describe_access(runtime: Runtime, tenant: str, claims: AccessClaims) 
 async def _describe_refresh(runtime: Runtime, tenant: str, claims: RefreshClaims) -> dict[str, Any] | None:
     """None: it is spent, expired or revoked."""
     authorization = await runtime.store.load_authorization(tenant, claims.authorization_id)
+    issuer = await runtime.grid.tenant(tenant)
     now = runtime.clock.now()
     if (
         authorization is None
+        or issuer is None
+        or authorization.created_at <= issuer.not_before
         or authorization.revoked_at is not None
         or min(authorization.expires_at, claims.expires_at) <= now
         or authorization.generation != claims.generation

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from grantway.config import Settings
     from grantway.events import Event
     from grantway.extension import Runtime
+    from grantway.server import AuthorizationServer
 
 T = TypeVar("T")
 
@@ -23,7 +24,7 @@ SECRETS_MISSING = (
 
 
 class SilentEvents:
-    """The command's own output is its record."""
+    """For what leaves no record: the filling of a development server."""
 
     def emit(self, event: Event) -> None:
         return None
@@ -65,11 +66,19 @@ async def open_runtime(settings: Settings) -> AsyncIterator[Runtime]:
     Raises:
         SchemaError, StoreUnavailable: the database cannot be used.
     """
-    from grantway.model import DEFAULT_TENANT, Tenant
     from grantway.web import create_server
+    from grantway.web.telemetry import record_changes
 
-    server = create_server(settings, events=SilentEvents())
-    runtime = server.runtime
+    with record_changes(settings.log) as events:
+        async with _open(create_server(settings, events=events)) as runtime:
+            yield runtime
+
+
+@contextlib.asynccontextmanager
+async def _open(server: AuthorizationServer) -> AsyncIterator[Runtime]:
+    from grantway.model import DEFAULT_TENANT, Tenant
+
+    runtime, settings = server.runtime, server.runtime.settings
     try:
         await runtime.store.start()
         await runtime.grid.start()

@@ -127,7 +127,7 @@ async def open_seeded_server(settings: Settings, credentials: dict[str, Any]) ->
     if not urls.is_in_memory(settings.database.url):
         schema.upgrade(settings.database.url)
     server = create_server(settings)
-    await server.start()
+    await server.start(adopts_issuer=True)  # the issuer follows the port
     runtime = server.runtime
     events, runtime.events = runtime.events, SilentEvents()
     try:

@@ -196,12 +196,51 @@ async def check_database(settings: Settings) -> list[Finding]:
         async with open_runtime(settings) as runtime:
             return [
                 Finding("schema", "ok", "It is the one this version works with."),
+                *await asyncio.to_thread(_check_server, settings),
                 *await _check_tenant(settings, runtime),
+                *await _check_ring(runtime),
             ]
     except SchemaError as error:
         return [Finding("schema", "unsafe", str(error), "Run `grantway migrate up`.")]
     except GrantwayError as error:
         return [Finding("database", "unsafe", str(error), "Check database.url and that the database is running.")]
+
+
+async def _check_ring(runtime: Runtime) -> list[Finding]:
+    """What is sealed under which secret of the ring, in all tenants."""
+    from grantway.admin.keys import find_ring_use
+
+    check, use = "sealing ring", await find_ring_use(runtime)
+    findings = []
+    if use.closed_keys:
+        findings.append(
+            Finding(
+                check, "warning", f"{use.closed_keys} signing key(s) are sealed under a secret that it does not have.",
+                "Put their secret back into secrets.sealing; or, if it is lost, `grantway keys revoke` them.",
+            )
+        )  # fmt: skip
+    if use.older_keys:
+        findings.append(
+            Finding(
+                check, "warning", f"{use.older_keys} signing key(s) are sealed under an older secret.",
+                "Run `grantway keys reencrypt`.",
+            )
+        )  # fmt: skip
+    if use.older_secrets:
+        findings.append(
+            Finding(
+                check, "warning", f"{use.older_secrets} client secret(s) may need an older secret of the ring.",
+                "Keep the older secrets until these clients have authenticated, or give them new secrets.",
+            )
+        )  # fmt: skip
+    return findings or [Finding(check, "ok", "Nothing in the database needs an older secret.")]
+
+
+def _check_server(settings: Settings) -> list[Finding]:
+    """What the database server is set to do, as far as it decides whether an answer holds."""
+    from grantway.storage.sql.doubts import find_doubts
+
+    return [Finding("database server", "warning", *doubt) for doubt in find_doubts(settings.database.url)]
 
 
 async def _check_tenant(settings: Settings, runtime: Runtime) -> list[Finding]:
@@ -211,7 +250,8 @@ async def _check_tenant(settings: Settings, runtime: Runtime) -> list[Finding]:
         findings.append(
             Finding(
                 "issuer", "unsafe", f"The database is {tenant.issuer}'s, the settings say {settings.issuer}.",
-                "Set issuer back: every client and every token knows the old one.",
+                "Set issuer back: every client and every token knows the old one, and no server starts with these "
+                "settings. `grantway tenants update default --issuer` makes the change if it is meant.",
             )
         )  # fmt: skip
     keys = await runtime.store.list_keys(DEFAULT_TENANT)

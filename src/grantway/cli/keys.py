@@ -8,7 +8,7 @@ import click
 
 from grantway.cli.administration import administer, find_actor
 from grantway.cli.invocation import Group, Invocation, pass_invocation, tenant_option
-from grantway.cli.output import format_instant, write_message, write_table
+from grantway.cli.output import format_instant, write_message, write_object, write_table
 
 if TYPE_CHECKING:
     from grantway.extension import Runtime
@@ -62,6 +62,28 @@ def revoke(invocation: Invocation, kid: str) -> None:
 
     administer(invocation, work)
     write_message(invocation, f"Revoked {kid}.", {"kid": kid, "revoked": True})
+
+
+@keys.command()
+@pass_invocation
+def reencrypt(invocation: Invocation) -> int:
+    """Seal the private keys in the database under the newest secret of the ring, in every tenant.
+
+    Safe to run beside servers, to break off and to repeat. The answer says what still needs an older secret: digests
+    of client secrets follow when their clients authenticate the next time. Exit code 1: a key cannot be opened.
+    """
+    from grantway.admin import keys as use_cases
+
+    resealed, left = administer(invocation, lambda runtime: use_cases.reencrypt(runtime, actor=find_actor()))
+    document = {
+        "resealed_keys": resealed,
+        "keys_under_older_secrets": left.older_keys,
+        "keys_that_cannot_be_opened": left.closed_keys,
+        "client_secrets_under_older_secrets": left.older_secrets,
+        "clients": list(left.clients),
+    }
+    write_object(invocation, document)
+    return 1 if left.closed_keys else 0
 
 
 @keys.command("generate-secret")

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @click.group(cls=Group, short_help="The schema of the database.")
 def migrate() -> None:
-    """Bring the database's schema up, down, or show where it stands."""
+    """Bring the database's schema up or down, wait for it, or show where it stands."""
 
 
 @migrate.command()
@@ -44,12 +44,25 @@ def down(invocation: Invocation, steps: int, yes: bool) -> None:
 @migrate.command()
 @pass_invocation
 def status(invocation: Invocation) -> int:
-    """Show the schema's version. Exit code 4: it is not the one this version works with."""
+    """Show the schema's version. Exit code 4: it is not one this version works with."""
     from grantway.storage.sql import schema
 
     found = schema.status(invocation.load_settings().database.url)
     _write(invocation, found)
-    return 0 if found.current == found.head else 4
+    return 0 if found.is_usable else 4
+
+
+@migrate.command()
+@click.option("--timeout", type=click.IntRange(0), default=60, show_default=True, help="Seconds to wait.")
+@pass_invocation
+def wait(invocation: Invocation, timeout: int) -> None:
+    """Wait until the schema is one this version works with: while another node migrates, or the database starts.
+
+    Exit code 4: it did not come to that in time, or the schema is too new.
+    """
+    from grantway.storage.sql import schema
+
+    _write(invocation, schema.wait(invocation.load_settings().database.url, timeout))
 
 
 def _write(invocation: Invocation, status: SchemaStatus) -> None:
@@ -57,6 +70,6 @@ def _write(invocation: Invocation, status: SchemaStatus) -> None:
         "current": status.current,
         "head": status.head,
         "pending": list(status.pending),
-        "up_to_date": status.current == status.head,
+        "up_to_date": status.is_usable,
     }
     write_object(invocation, document)

@@ -22,8 +22,11 @@ INTERRUPTED = 130
 
 COMMANDS = {
     "serve": "serve:serve",
+    "services": "services:services",
     "dev": "dev:dev",
     "migrate": "migrate:migrate",
+    "backup": "backup:backup",
+    "restore": "backup:restore",
     "clients": "clients:clients",
     "users": "users:users",
     "keys": "keys:keys",

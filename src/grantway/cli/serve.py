@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 @click.command(cls=Command, short_help="Run the server.")
 @click.argument("which", type=click.Choice(["public", "admin", "all"]), default="all")
+@click.option(
+    "--services", metavar="NAMES", help="Run these services only, separated by commas; `grantway services` lists them."
+)
 @click.option("--workers", type=click.IntRange(1, 512), help="Worker processes.")
 @click.option("--bind", metavar="ADDRESS", help="Address of the public listener.")
 @click.option("--port", type=click.IntRange(0, 65535), help="Port of the public listener; 0 takes a free one.")
@@ -28,6 +31,7 @@ if TYPE_CHECKING:
 def serve(
     invocation: Invocation,
     which: str,
+    services: str | None,
     workers: int | None,
     bind: str | None,
     port: int | None,
@@ -43,6 +47,7 @@ def serve(
 
     def load_settings() -> Settings:
         settings = invocation.load_settings(
+            serve__services=_split(services),
             serve__workers=workers,
             serve__bind=bind,
             serve__port=port,
@@ -68,6 +73,16 @@ def serve(
     finally:
         if ready_file is not None:
             ready_file.unlink(missing_ok=True)
+
+
+def _split(names: str | None) -> list[str] | None:
+    """Raises ``UsageError``: nothing is named, which in the settings would mean every service."""
+    if names is None:
+        return None
+    services = [name.strip() for name in names.split(",") if name.strip()]
+    if not services:
+        raise click.UsageError("--services: name at least one; `grantway services` lists them.")
+    return services
 
 
 def _announce(listeners: Listeners, settings: Settings) -> None:

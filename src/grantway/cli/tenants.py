@@ -70,6 +70,33 @@ def get(invocation: Invocation, name: str) -> None:
 
 @tenants.command()
 @click.argument("name")
+@click.option("--display-name", help="What people are shown.")
+@click.option("--issuer", metavar="URL", help="Another issuer. What was signed before carries the old one.")
+@pass_invocation
+def update(invocation: Invocation, name: str, display_name: str | None, issuer: str | None) -> None:
+    """Change a tenant's name for people, or its issuer.
+
+    The default tenant's issuer takes those of the tenants below it along. Give servers the new one as their setting
+    `issuer` and restart them: one that is started with another issuer than the stored one refuses.
+    """
+    from grantway.admin import tenants as use_cases
+
+    if display_name is None and issuer is None:
+        raise click.UsageError("Nothing to change: give --display-name or --issuer.")
+
+    async def work(runtime: Runtime) -> Tenant:
+        tenant = await use_cases.load_tenant(runtime, name)
+        if display_name is not None:
+            tenant = await use_cases.update_tenant(runtime, name, display_name=display_name, actor=find_actor())
+        if issuer is not None:
+            tenant = await use_cases.change_issuer(runtime, name, issuer, actor=find_actor())
+        return tenant
+
+    write_object(invocation, describe_tenant(administer(invocation, work)))
+
+
+@tenants.command()
+@click.argument("name")
 @pass_invocation
 def enable(invocation: Invocation, name: str) -> None:
     """Let a tenant answer again."""

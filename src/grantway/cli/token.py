@@ -1,4 +1,4 @@
-"""``grantway token``: look into a token, or revoke it, with the power of whoever holds the database."""
+"""``grantway token``: look into a token, or revoke it, or all, with the power of whoever holds the database."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @click.group(cls=Group)
 def token() -> None:
-    """Single tokens."""
+    """Look into tokens, revoke one, or all."""
 
 
 @token.command()
@@ -60,3 +60,21 @@ def revoke(invocation: Invocation, token: str) -> None:
 
     administer(invocation, work)
     write_message(invocation, "Revoked.", {"revoked": True})
+
+
+@token.command("revoke-all")
+@click.option("--tenant", metavar="NAME", help="Only this tenant's. Default: those of every tenant.")
+@click.option("--yes", "-y", is_flag=True, help="Do not ask.")
+@pass_invocation
+def revoke_all(invocation: Invocation, tenant: str | None, yes: bool) -> None:
+    """End every token, code and session that was issued until now: after a database was restored by its own tools.
+
+    What was revoked between backup and restore is not known to the database any more. `grantway restore` does this by
+    itself.
+    """
+    from grantway.admin import tokens as use_cases
+
+    if not yes:
+        click.confirm("Every client and every person has to sign in again. Go on?", abort=True, err=True)
+    ended = administer(invocation, lambda runtime: use_cases.revoke_all(runtime, tenant, actor=find_actor()))
+    write_message(invocation, f"Ended whatever was issued until now: {', '.join(ended)}.", {"tenants": ended})

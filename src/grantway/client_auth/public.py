@@ -13,6 +13,7 @@ class PublicClient(ClientAuthentication):
     name = "none"
     spec = "RFC 7591 §2"
     methods = ("none",)
+    is_replayable = True
     parameters = ("client_id",)
 
     def parse_credential(self, request: Request, parameters: Parameters) -> Credential | None:

@@ -22,6 +22,7 @@ class Account(Endpoint):
     name = "account"
     path = "/account"
     methods = ("GET",)
+    service = "account"
     is_page = True
 
     async def handle(self, call: Call) -> Response:
@@ -89,6 +90,7 @@ class AccountChange(Endpoint):
     """A form of the account page: the session and the form are checked here, once for all of them."""
 
     methods = ("POST",)
+    service = "account"
     is_page = True
 
     async def handle(self, call: Call) -> Response:

@@ -32,6 +32,7 @@ class Authorize(Endpoint):
     spec = "RFC 6749 §3.1"
     path = "/oauth2/auth"
     methods = ("GET", "POST")
+    service = "authorize"
     is_page = True
 
     async def handle(self, call: Call) -> Response:

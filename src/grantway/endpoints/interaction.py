@@ -30,6 +30,7 @@ class InteractionPage(Endpoint):
     name = "interaction"
     path = "/interaction"
     methods = ("GET", "POST")
+    service = "authorize"
     is_page = True
 
     async def handle(self, call: Call) -> Response:

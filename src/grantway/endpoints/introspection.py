@@ -8,10 +8,16 @@ from typing import Any
 from grantway.endpoints.dispatcher import identify
 from grantway.errors import InvalidGrant, InvalidRequest, UnauthorizedClient
 from grantway.events import TokenIntrospected
-from grantway.extension import Call, Endpoint, Runtime
-from grantway.gate import authenticate_client, check_authorization, find_access, is_refresh_idle
+from grantway.extension import Again, Call, Endpoint, Runtime
+from grantway.gate import (
+    authenticate_client,
+    check_authorization,
+    find_access,
+    find_end_of_proof,
+    is_refresh_idle,
+)
 from grantway.model import Client, Tenant
-from grantway.protocol.message import Response, build_json_response
+from grantway.protocol.message import Response, build_json_response, encode_json
 from grantway.protocol.scope import format_scope
 from grantway.tokens import REFRESH_PREFIX, AccessClaims
 
@@ -21,9 +27,11 @@ class Introspection(Endpoint):
     spec = "RFC 7662 §2"
     path = "/oauth2/introspect"
     methods = ("POST",)
+    service = "introspect"
     parameters = ("token", "token_type_hint")
     has_cors = True
     challenge = b"Basic"
+    is_replayable = True
 
     async def handle(self, call: Call) -> Response:
         """The full answer for the token's owner or audience, ``{"active": false}`` for everything else (§2.2, §4)."""
@@ -39,11 +47,8 @@ class Introspection(Endpoint):
             answer = await _describe_refresh(call, client, token)
         else:
             answer = await _describe_access(call, client, token)
-        call.runtime.events.emit(
-            TokenIntrospected(
-                tenant=call.tenant.tenant, at=call.now, client_id=client.client_id, active=answer is not None
-            )
-        )
+        is_active = answer is not None
+        call.runtime.events.emit(_build_event(call.tenant.tenant, call.now, client, is_active=is_active))
         return build_json_response(answer or _INACTIVE)
 
     def discovery(self, runtime: Runtime, tenant: Tenant) -> dict[str, Any]:
@@ -67,7 +72,39 @@ async def _describe_access(call: Call, client: Client, token: str) -> dict[str, 
     claims = await find_access(call.runtime, call.tenant.tenant, token)
     if claims is None or not is_concerned(client, claims.client_id, claims.audience or (call.tenant.issuer,)):
         return None
-    return await build_access_answer(call, claims)
+    answer = await build_access_answer(call, claims)
+    if call.wants_again and call.is_replayable:
+        owner = await call.runtime.grid.client(call.tenant.tenant, claims.client_id)
+        if owner is not None:
+            call.again = _ActiveAgain(call, client, owner, claims, answer)
+    return answer
+
+
+class _ActiveAgain(Again):
+    """The same answer about the same token, while it has not expired and nothing revoked it."""
+
+    __slots__ = ("_body", "_claims", "_client", "_granted", "_keys", "_runtime", "_signing_keys")
+
+    def __init__(self, call: Call, client: Client, owner: Client, claims: AccessClaims, answer: dict[str, Any]) -> None:
+        until = min(find_end_of_proof(client, call.now), claims.expires_at)
+        super().__init__(call.tenant, (client, owner), until)
+        self._runtime, self._client, self._claims = call.runtime, client, claims
+        self._keys, self._granted = claims.revocation_keys(), claims.granted()
+        self._body = encode_json(answer)
+        self._signing_keys = call.runtime.grid.recall_keys(call.tenant.tenant)
+
+    def answer(self, now: int) -> bytes | None:
+        grid, tenant = self._runtime.grid, self.tenant.tenant
+        if grid.is_known_revoked(tenant, self._keys, self._claims.issued_at, self._granted) is not False:
+            return None
+        if self._claims.is_jwt and grid.recall_keys(tenant) is not self._signing_keys:  # its key may be revoked
+            return None
+        self._runtime.events.emit(_build_event(tenant, now, self._client, is_active=True))
+        return self._body
+
+
+def _build_event(tenant: str, now: int, client: Client, *, is_active: bool) -> TokenIntrospected:
+    return TokenIntrospected(tenant=tenant, at=now, client_id=client.client_id, active=is_active)
 
 
 def is_concerned(client: Client, owner: str, audience: tuple[str, ...]) -> bool:

@@ -46,6 +46,7 @@ class EndSession(Endpoint):
     spec = "OpenID Connect RP-Initiated Logout §2"
     path = "/oauth2/sessions/logout"
     methods = ("GET", "POST")
+    service = "logout"
     is_page = True
 
     async def handle(self, call: Call) -> Response:

@@ -24,6 +24,7 @@ class Discovery(Endpoint):
     spec = "OpenID Connect Discovery §4"
     path = "/.well-known/openid-configuration"
     methods = ("GET",)
+    service = "discovery"
     has_cors = True
     is_answered_when_stale = True
 
@@ -56,6 +57,7 @@ class JsonWebKeySet(Endpoint):
     spec = "RFC 7517 §5"
     path = "/.well-known/jwks.json"
     methods = ("GET",)
+    service = "keys"
     has_cors = True
     is_answered_when_stale = True
 

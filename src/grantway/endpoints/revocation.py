@@ -20,6 +20,7 @@ class RevokeToken(Endpoint):
     spec = "RFC 7009 §2"
     path = "/oauth2/revoke"
     methods = ("POST",)
+    service = "revoke"
     parameters = ("token", "token_type_hint")
     has_cors = True
     challenge = b"Basic"

@@ -15,6 +15,7 @@ class SignIn(Endpoint):
     name = "sign_in"
     path = "/login"
     methods = ("GET", "POST")
+    service = "authorize"
     is_page = True
 
     async def handle(self, call: Call) -> Response:

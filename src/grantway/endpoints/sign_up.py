@@ -19,6 +19,7 @@ class SignUp(Endpoint):
     name = "sign_up"
     path = "/register"
     methods = ("GET", "POST")
+    service = "authorize"
     is_page = True
 
     async def handle(self, call: Call) -> Response:

@@ -19,6 +19,7 @@ class UserInfo(Endpoint):
     spec = "OpenID Connect Core §5.3"
     path = "/userinfo"
     methods = ("GET", "POST")
+    service = "userinfo"
     has_cors = True
 
     async def handle(self, call: Call) -> Response:

@@ -7,6 +7,7 @@ from msgspec.structs import replace
 from grantway.errors import InvalidGrant, InvalidRequest, ReplayDetected
 from grantway.extension import Call, Decision, Grant
 from grantway.model import Client
+from grantway.protocol.lifespan import describe_lifespans
 from grantway.protocol.message import Parameters
 from grantway.protocol.pkce import check_code_verifier
 from grantway.tokens import digest_code
@@ -17,6 +18,7 @@ class AuthorizationCode(Grant):
     spec = "RFC 6749 §4.1.3"
     parameters = ("code", "redirect_uri", "code_verifier", "resource", "audience")
     repeatable = ("resource", "audience")
+    client_metadata = describe_lifespans("authorization_code", "access", "id", "refresh")
 
     async def resolve(self, call: Call, client: Client, parameters: Parameters) -> Decision:
         """The authorization the code stands for, if it is this client's and everything it was bound to is presented.

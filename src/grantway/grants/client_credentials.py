@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from grantway.extension import Call, Decision, Grant
 from grantway.model import Client
+from grantway.protocol.lifespan import describe_lifespans
 from grantway.protocol.message import Parameters
 
 
@@ -13,7 +14,9 @@ class ClientCredentials(Grant):
     spec = "RFC 6749 §4.4"
     parameters = ("scope", "resource", "audience")
     repeatable = ("resource", "audience")
+    is_replayable = True
     requires_confidential_client = True  # RFC 6749 §4.4: "MUST only be used by confidential clients"
+    client_metadata = describe_lifespans("client_credentials", "access")
 
     async def resolve(self, call: Call, client: Client, parameters: Parameters) -> Decision:
         """Everything the client registered, or its defaults when it asks for nothing (RFC 6749 §3.3)."""

@@ -8,6 +8,7 @@ from grantway.errors import InvalidGrant, InvalidRequest, ReplayDetected
 from grantway.extension import Call, Decision, Grant
 from grantway.gate import find_rotation, is_refresh_idle
 from grantway.model import Client
+from grantway.protocol.lifespan import describe_lifespans
 from grantway.protocol.message import Parameters
 
 
@@ -16,6 +17,7 @@ class RefreshToken(Grant):
     spec = "RFC 6749 §6"
     parameters = ("refresh_token", "scope", "resource", "audience")
     repeatable = ("resource", "audience")
+    client_metadata = describe_lifespans("refresh_token", "access", "id", "refresh")
 
     async def resolve(self, call: Call, client: Client, parameters: Parameters) -> Decision:
         """The authorization the token continues, if it is this client's and the token has not expired."""

@@ -24,6 +24,7 @@ from grantway.errors import (
 )
 
 Headers = list[tuple[bytes, bytes]]
+HeaderBlock = tuple[tuple[bytes, bytes], ...]
 
 FORM = b"application/x-www-form-urlencoded"
 JSON_TYPE = (b"content-type", b"application/json")
@@ -31,6 +32,30 @@ NO_STORE = (b"cache-control", b"no-store")
 NO_SNIFF = (b"x-content-type-options", b"nosniff")
 NO_REFERRER = (b"referrer-policy", b"no-referrer")
 _HEX = frozenset(b"0123456789abcdefABCDEF")
+
+
+class Head(Struct, eq=False):
+    """Method, target and headers of a request, read once for all requests that begin with the same bytes.
+
+    Clients send the same head again and again: the same place, the same credentials, bodies of the same length. A lane
+    that recognises the bytes need not parse them, and what follows from the head alone can be remembered with it.
+    """
+
+    method: str
+    path: str
+    query: bytes
+    headers: tuple[tuple[bytes, bytes], ...]
+    length: int
+    """Content-Length, 0 where there is none."""
+    index: dict[bytes, bytes | None]
+    """Values by name; None for a name that came more than once."""
+    proved: Any = None
+    """The gate's: the client these credentials were last proved to be."""
+
+
+def build_head(method: str, path: str, query: bytes, headers: Iterable[tuple[bytes, bytes]], length: int) -> Head:
+    pairs = tuple(headers)
+    return Head(method, path, query, pairs, length, _index_headers(pairs))
 
 
 class Request(Struct, kw_only=True):
@@ -43,6 +68,8 @@ class Request(Struct, kw_only=True):
     body: bytes = b""
     address: str = ""
     """The client's address: the peer's, or what a trusted proxy reports."""
+    head: Head | None = None
+    """Set when the lane recognised the head, or will recognise it when it comes again."""
     _index: dict[bytes, bytes | None] | None = None
 
     def header(self, name: bytes) -> bytes | None:
@@ -83,7 +110,7 @@ class Request(Struct, kw_only=True):
 
 def _index_headers(headers: Iterable[tuple[bytes, bytes]]) -> dict[bytes, bytes | None]:
     """Values by name; None for a name that came more than once."""
-    pairs = list(headers)
+    pairs = tuple(headers)
     index: dict[bytes, bytes | None] = dict(pairs)
     if len(index) != len(pairs):
         seen: set[bytes] = set()
@@ -92,6 +119,20 @@ def _index_headers(headers: Iterable[tuple[bytes, bytes]]) -> dict[bytes, bytes 
                 index[name] = None
             seen.add(name)
     return index
+
+
+def build_request(head: Head, body: bytes, address: str) -> Request:
+    """The request that a recognised head begins."""
+    return Request(
+        method=head.method,
+        path=head.path,
+        query=head.query,
+        headers=head.headers,
+        body=body,
+        address=address,
+        head=head,
+        _index=head.index,
+    )
 
 
 class Response(Struct, kw_only=True):
@@ -157,14 +198,19 @@ def parse_parameters(raw: bytes, *, limit: int = 200) -> Parameters:
 def _split_plain(raw: bytes) -> list[tuple[str, str]]:
     """The pairs of a body with nothing to decode and nothing to refuse, as most token requests are; [] of any other.
 
-    2 µs less than decoding each name and value by itself.
+    3 µs less than decoding each name and value by itself.
     """
     if b"%" in raw or b"+" in raw or not raw.isascii():
         return []
     text = raw.decode("ascii")
     if not text.isprintable():
         return []
-    return [(pair[0], pair[2]) for pair in (part.partition("=") for part in text.split("&")) if pair[0] or pair[1]]
+    pairs = []
+    for part in text.split("&"):
+        name, separator, value = part.partition("=")
+        if separator or name:
+            pairs.append((name, value))
+    return pairs
 
 
 def _split_encoded(raw: bytes) -> list[tuple[str, str]]:
@@ -212,13 +258,13 @@ def is_vschar(text: str) -> bool:
     return text.isascii() and text.isprintable()
 
 
-_encoder = msgspec.json.Encoder()
+encode_json = msgspec.json.Encoder().encode
 
 
 def build_json_response(content: Any, *, status: int = 200, headers: Iterable[tuple[bytes, bytes]] = ()) -> Response:
     """A JSON answer that no cache keeps (RFC 6749 §5.1)."""
     return Response(
-        status=status, headers=[JSON_TYPE, NO_STORE, NO_SNIFF, NO_REFERRER, *headers], body=_encoder.encode(content)
+        status=status, headers=[JSON_TYPE, NO_STORE, NO_SNIFF, NO_REFERRER, *headers], body=encode_json(content)
     )
 
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import heapq
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
@@ -18,17 +17,23 @@ from typing import Any, TypeVar
 
 from grantway.config import Settings
 from grantway.errors import StoreUnavailable
-from grantway.model import Change, Client, Revocation, SigningKey, Subject, Tenant
-from grantway.ports import Clock, Store
+from grantway.model import Change, Client, SigningKey, Subject, Tenant
+from grantway.ports import Clock, Granted, SteeredClock, Store
 from grantway.storage.near_cache import NearCache
+from grantway.storage.revocations import Revocations
 
 CACHED_CLIENTS = 10_000
 CACHED_SUBJECTS = 10_000
 CACHED_TENANTS = 1_000
 CACHED_ORIGINS = 10_000
 CHANGES_AT_ONCE = 1_000
+REVOCATIONS_AT_ONCE = 5_000
+SHORTEST_INTERVAL = 0.002
+"""Seconds between two looks at the feed, however often there is word of a change."""
 LONGEST_GAP = 600.0
 """A worker that did not follow the feed for longer reads everything anew: entries may be gone by then. Seconds."""
+
+STEERING_INTERVAL = 1.0
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -44,17 +49,18 @@ class NearCaches:
         self._clock = clock
         self._interval = settings.database.poll_interval_ms / 1000
         self._bound = settings.database.freshness_bound_ms / 1000
-        self._fresh_at = float("-inf")
+        self._fresh_at = self._steered_at = float("-inf")
         self._polled_at_wall = 0
         self._must_reload = True
         self._position = 0
         self._floor = 0
         self._marks: deque[tuple[float, int]] = deque()
         self._seen: set[int] = set()
-        self._revoked: dict[str, dict[_Pair, tuple[int, int]]] = {}
-        self._ends: list[tuple[int, str, _Pair]] = []
+        self._revoked = Revocations()
         self._poller: asyncio.Task[None] | None = None
         self._unsubscribe: Callable[[], None] | None = None
+        self._word = asyncio.Event()
+        self._counts = {"polls": 0, "wake_ups": 0, "reloads": 0, "failures": 0}
 
         def cache(load: Callable[[K], Awaitable[V | None]], bound: int) -> NearCache[K, V]:
             return NearCache(load, bound=bound, is_fresh=self._is_fresh, monotonic=clock.monotonic)
@@ -98,6 +104,10 @@ class NearCaches:
         self._fresh_at = float("-inf")
         self._must_reload = True
 
+    def wake(self) -> None:
+        """Somebody says that the feed has moved: reads it at once."""
+        self._word.set()
+
     # -- answers ------------------------------------------------------------------------------------------------------
 
     # These hand on the coroutine of the cache itself: one less to make and step for each look-up.
@@ -114,42 +124,92 @@ class NearCaches:
     async def keys(self, tenant: str, *, or_stale: bool = False) -> tuple[SigningKey, ...]:
         return await self._keys.get(tenant, or_stale) or ()
 
+    def holds(self, tenant: Tenant, *clients: Client) -> bool:
+        if (
+            self._clock.monotonic() - self._fresh_at > self._bound
+            or self._tenants.entries.get(tenant.tenant) is not tenant
+        ):
+            return False
+        known = self._clients.entries
+        for client in clients:
+            if known.get((client.tenant, client.client_id)) is not client:
+                return False
+        self._clients.hits += len(clients)
+        return True
+
+    def recall_tenant(self, tenant: str) -> Tenant | None:
+        found = self._tenants.entries.get(tenant)
+        return found if found is not None and self._is_fresh() else None
+
+    def recall_client(self, tenant: str, client_id: str) -> Client | None:
+        found = self._clients.entries.get((tenant, client_id))
+        if found is None or not self._is_fresh():
+            return None
+        self._clients.hits += 1
+        return found
+
+    def recall_keys(self, tenant: str) -> tuple[SigningKey, ...] | None:
+        return self._keys.entries.get(tenant) if self._is_fresh() else None
+
     async def is_origin_allowed(self, tenant: str, origin: str) -> bool:
         return await self._origins.get((tenant, origin)) is not None
 
-    async def is_revoked(self, tenant: str, keys: Sequence[_Pair], issued_at: int) -> bool:
+    async def is_revoked(
+        self, tenant: str, keys: Sequence[_Pair], issued_at: int, granted: Granted | None = None
+    ) -> bool:
+        known = self.is_known_revoked(tenant, keys, issued_at, granted)
+        if known is None and self._is_fresh():
+            if await self._tenants.get(tenant) is None:
+                return True
+            known = self.is_known_revoked(tenant, keys, issued_at, granted)
+        return known if known is not None else await self._ask(tenant, keys, issued_at, granted)
+
+    def is_known_revoked(
+        self, tenant: str, keys: Sequence[_Pair], issued_at: int, granted: Granted | None = None
+    ) -> bool | None:
         if not self._is_fresh():
-            return await self._ask(tenant, keys, issued_at)
-        revoked = self._revoked.get(tenant)
-        if revoked:
-            for pair in keys:
-                found = revoked.get(pair)
-                if found is not None and issued_at <= found[0]:
-                    return True
-        stored = self._tenants.entries.get(tenant) or await self._tenants.get(tenant)
-        return stored is None or issued_at <= stored.not_before
+            return None
+        revoked = self._revoked
+        if revoked.is_refused(tenant, keys, issued_at):
+            return True
+        if (
+            granted is not None
+            and revoked.has_kind(tenant, "authorizations")  # mostly there is none
+            and revoked.is_refused(tenant, granted.revocation_keys(), granted.granted_at)
+        ):
+            return True
+        stored = self._tenants.entries.get(tenant)
+        return None if stored is None else issued_at <= stored.not_before
 
     def status(self) -> dict[str, Any]:
         caches = self._caches
         age = self._clock.monotonic() - self._fresh_at
         return {
-            "entries": {name: len(cache.entries) for name, cache in caches.items()} | {"revocations": len(self._ends)},
-            "hits": sum(cache.hits for cache in caches.values()),
-            "misses": sum(cache.misses for cache in caches.values()),
+            "entries": {name: len(cache.entries) for name, cache in caches.items()}
+            | {"revocations": len(self._revoked)},
+            "hits": {name: cache.hits for name, cache in caches.items()},
+            "misses": {name: cache.misses for name, cache in caches.items()},
+            "loads": {name: cache.loads for name, cache in caches.items()},
             "position": self._position,
             "staleness_ms": None if age == float("inf") else round(age * 1000),
             "is_fresh": self._is_fresh(),
+            **self._counts,
         }
 
     def _is_fresh(self) -> bool:
         return self._clock.monotonic() - self._fresh_at <= self._bound
 
-    async def _ask(self, tenant: str, keys: Sequence[_Pair], issued_at: int) -> bool:
+    async def _ask(self, tenant: str, keys: Sequence[_Pair], issued_at: int, granted: Granted | None) -> bool:
         """What ``is_revoked`` does when memory is too old to trust. Raises ``StoreUnavailable``."""
         stored = await self._store.load_tenant(tenant)
         if stored is None or issued_at <= stored.not_before:
             return True
-        return any(issued_at <= found.not_before for found in await self._store.find_revocations(tenant, keys))
+        asked = [*keys, *granted.revocation_keys()] if granted is not None else keys
+        for found in await self._store.find_revocations(tenant, asked):
+            instant = granted.granted_at if granted is not None and found.kind == "authorizations" else issued_at
+            if instant <= found.not_before:
+                return True
+        return False
 
     async def _load_client(self, key: _Pair) -> Client | None:
         return await self._store.load_client(*key)
@@ -167,17 +227,42 @@ class NearCaches:
 
     async def _follow(self) -> None:
         while True:
-            await asyncio.sleep(self._interval)
+            await self._wait()
             try:
                 await self._poll()
             except StoreUnavailable as error:
+                self._counts["failures"] += 1
                 _log.warning("cannot follow the change feed: %s", error.detail)
             except Exception:
+                self._counts["failures"] += 1
                 _log.exception("cannot follow the change feed")
+
+    async def _wait(self) -> None:
+        """Until the next poll is due, or there is word of a change."""
+        await asyncio.sleep(SHORTEST_INTERVAL)
+        try:
+            async with asyncio.timeout(self._interval - SHORTEST_INTERVAL):
+                await self._word.wait()
+        except TimeoutError:
+            return
+        self._word.clear()
+        self._counts["wake_ups"] += 1
+
+    async def _steer_clock(self) -> None:
+        """Once a second: nodes must agree on the time, and the database's clock is the one they share."""
+        began = self._clock.monotonic()
+        if not isinstance(self._clock, SteeredClock) or began - self._steered_at < STEERING_INTERVAL:
+            return
+        now = await self._store.load_time()
+        uncertainty = (self._clock.monotonic() - began) / 2
+        self._steered_at = began
+        self._clock.steer(None if now is None else now + round(uncertainty * 1000), uncertainty)
 
     async def _poll(self) -> None:
         """Catches up. What is known afterwards is as new as the moment this began."""
+        await self._steer_clock()
         began, wall = self._clock.monotonic(), self._clock.now()
+        self._counts["polls"] += 1
         if began - self._fresh_at > LONGEST_GAP or wall - self._polled_at_wall > LONGEST_GAP * 1000:
             self._must_reload = True
         try:
@@ -191,21 +276,34 @@ class NearCaches:
             raise
         self._must_reload = False
         self._fresh_at, self._polled_at_wall = began, wall
-        self._forget_ended(wall)
+        self._revoked.forget_ended(wall)
 
     async def _reload(self) -> None:
         """Starts anew from the feed's end. Revocations are only ever added: one may arrive while these are read."""
+        self._counts["reloads"] += 1
         await self._store.has_moved()
         overlap = self._store.feed_overlap_ms
         position = await self._store.last_change(created_before=self._clock.now() - overlap if overlap else None)
-        revocations = await self._store.load_revocations(self._clock.now())
+        await self._load_revocations()
         for cache in self._caches.values():  # only now: the store may fail until here, and old keys beat none
             cache.clear()
-        for revocation in revocations:
-            self._remember(revocation)
         self._position = self._floor = position
         self._marks.clear()
         self._seen.clear()
+
+    async def _load_revocations(self) -> None:
+        """Page by page: a million of them must not hold up whoever is answered meanwhile."""
+        beyond, limit = self._clock.now(), REVOCATIONS_AT_ONCE
+        while True:
+            page = await self._store.load_revocations(beyond, limit=limit)
+            for revocation in page:
+                self._revoked.remember(revocation)
+            if len(page) < limit:
+                return
+            if page[-1].keep_until - 1 > beyond:
+                beyond = page[-1].keep_until - 1  # the last ones come again, with those that end at the same instant
+            else:
+                limit *= 2
 
     async def _catch_up(self, began: float) -> None:
         # _seen: this process wrote something itself; reading it once more moves the position beyond it.
@@ -239,7 +337,7 @@ class NearCaches:
     def _apply_one(self, change: Change) -> None:
         if change.kind == "revocation":
             if change.revocation is not None:
-                self._remember(change.revocation)
+                self._revoked.remember(change.revocation)
         elif change.kind == "client":
             self._clients.drop((change.tenant, change.key))
             self._origins.clear()
@@ -249,22 +347,3 @@ class NearCaches:
             self._keys.drop(change.tenant)
         else:
             self._tenants.drop(change.tenant)
-
-    def _remember(self, revocation: Revocation) -> None:
-        pair = (revocation.kind, revocation.key)
-        revoked = self._revoked.setdefault(revocation.tenant, {})
-        not_before, keep_until = revoked.get(pair, (-1, -1))
-        if pair not in revoked:
-            heapq.heappush(self._ends, (revocation.keep_until, revocation.tenant, pair))
-        revoked[pair] = (max(not_before, revocation.not_before), max(keep_until, revocation.keep_until))
-
-    def _forget_ended(self, now: int) -> None:
-        while self._ends and self._ends[0][0] <= now:
-            _, tenant, pair = heapq.heappop(self._ends)
-            keep_until = self._revoked[tenant][pair][1]
-            if keep_until > now:  # it was prolonged
-                heapq.heappush(self._ends, (keep_until, tenant, pair))
-            else:
-                del self._revoked[tenant][pair]
-                if not self._revoked[tenant]:
-                    del self._revoked[tenant]

@@ -9,6 +9,8 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Generic, TypeVar
 
+from grantway.errors import StoreUnavailable
+
 K = TypeVar("K")
 V = TypeVar("V")
 
@@ -32,11 +34,14 @@ class NearCache(Generic[K, V]):
     ) -> None:
         self.hits = 0
         self.misses = 0
+        self.loads = 0
         self.entries: dict[K, V] = {}
         self._load = load
         self._bound = bound
         self._is_fresh = is_fresh
         self._monotonic = monotonic
+        self._last: dict[K, V] = {}
+        """What was known before everything was forgotten, for those who take stale values where the store fails."""
         self._absent: dict[K, float] = {}
         self._loading: dict[K, asyncio.Task[V | None]] = {}
 
@@ -50,15 +55,23 @@ class NearCache(Generic[K, V]):
         if value is not None and (or_stale or self._is_fresh()):
             self.hits += 1
             return value
-        return await self._miss(key)
+        try:
+            return await self._miss(key)
+        except StoreUnavailable:
+            if or_stale and key in self._last:
+                return self._last[key]
+            raise
 
     def drop(self, key: K) -> None:
         """Forgets what is known, or being found out, about ``key``."""
         self.entries.pop(key, None)
+        self._last.pop(key, None)
         self._absent.pop(key, None)
         self._loading.pop(key, None)
 
     def clear(self) -> None:
+        self._last |= self.entries
+        _make_room(self._last, self._bound + 1)
         self.entries.clear()
         self._absent.clear()
         self._loading.clear()
@@ -71,6 +84,7 @@ class NearCache(Generic[K, V]):
         self.misses += 1
         task = self._loading.get(key)
         if task is None:
+            self.loads += 1
             task = asyncio.get_running_loop().create_task(self._load_and_keep(key))
             self._loading[key] = task
             task.add_done_callback(_retrieve)
@@ -89,6 +103,7 @@ class NearCache(Generic[K, V]):
                 del self._loading[key]
 
     def _keep(self, key: K, value: V | None) -> None:
+        self._last.pop(key, None)
         if value is None:
             self.entries.pop(key, None)
             _make_room(self._absent, self._bound)

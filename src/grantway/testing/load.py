@@ -25,6 +25,8 @@ from msgspec import Struct
 
 Address = tuple[str, int]
 TIMEOUT = 60.0
+GATEWAY_FAILURES = (502, 504)
+"""What a proxy says when the connection behind it was cut, or took too long."""
 
 
 class Cut(Exception):
@@ -171,7 +173,10 @@ def ask_all(connections: Sequence[Connection], requests: Iterable[bytes]) -> lis
 
 
 class AsyncConnection:
-    """A connection for asyncio. It opens at the first request, and anew after it was cut."""
+    """A connection for asyncio. It opens at the first request, and anew after it was cut or the server closed it.
+
+    Behind a proxy, 502 and 504 are a connection that was cut: the server itself never answers so.
+    """
 
     def __init__(self, address: Address, opened: Connection | None = None) -> None:
         self.address = address
@@ -182,10 +187,15 @@ class AsyncConnection:
         """Raises ``Cut``."""
         try:
             async with asyncio.timeout(TIMEOUT):
-                return await self._ask(build_request(self.address, method, path, **parts))
+                answer = await self._ask(build_request(self.address, method, path, **parts))
         except (OSError, asyncio.IncompleteReadError) as error:
             await self.close()
             raise Cut from error
+        if answer.headers.get("connection") == "close":
+            await self.close()
+        if answer.status in GATEWAY_FAILURES:
+            raise Cut
+        return answer
 
     async def _ask(self, request: bytes) -> Answer:
         if self._streams is None:

@@ -90,9 +90,17 @@ class RunningServer:
 
     Args:
         settings: dotted settings (``{"database.timeout": 1}``) over those of a test server.
+        environment: further variables of its processes.
     """
 
-    def __init__(self, folder: Path, *, workers: int = 4, settings: Mapping[str, Any] | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        workers: int = 4,
+        settings: Mapping[str, Any] | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
         self.folder = folder
         self.database = folder / "grantway.db"
         chosen = {
@@ -105,6 +113,7 @@ class RunningServer:
         }
         self.environment = {f"GRANTWAY_{name.upper().replace('.', '__')}": str(value) for name, value in chosen.items()}
         self.settings = load_settings(environment=self.environment)
+        self.environment |= environment or {}
         self._process: subprocess.Popen[bytes] | None = None
         self._connections: list[Connection] = []
         upgrade(self.settings.database.url)

@@ -3,13 +3,14 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 import msgspec
 
 from grantway.errors import Conflict, NotFound, Unprocessable
-from grantway.model import FOREVER, Page
+from grantway.model import FOREVER, Page, build_authorizations_key
 from grantway.ports import Store
 from grantway.testing.clock import FakeClock
 from grantway.testing.store_samples import (
@@ -58,6 +59,8 @@ class StoreObjects(StoreScenarios):
     @scenario()
     async def test_every_value_comes_back_as_it_was(self, store: Store, clock: FakeClock) -> None:
         await store.ping()
+        there = await store.load_time()
+        assert there is None or abs(there - time.time_ns() // 1_000_000) < 60_000
         client, subject, authorization = build_client(), build_subject(), build_authorization()
         session, interaction, key = build_session(), build_interaction(), build_key()
         await store.insert_client(client)
@@ -244,6 +247,20 @@ class StoreObjects(StoreScenarios):
             assert await is_refused(Unprocessable, store.list_authorizations(TENANT, cursor=bad))
             assert await is_refused(Unprocessable, store.list_tenants(cursor=bad))
 
+    @scenario("T130")
+    async def test_a_tenants_not_before_never_goes_back(self, store: Store, clock: FakeClock) -> None:
+        earlier = await store.load_tenant(TENANT)
+        assert earlier is not None
+        await store.update_tenant(msgspec.structs.replace(earlier, not_before=NOW))
+        await store.update_tenant(msgspec.structs.replace(earlier, display_name="renamed"))
+        stored = await store.load_tenant(TENANT)
+        assert stored is not None
+        assert (stored.not_before, stored.display_name) == (NOW, "renamed")
+        await store.update_tenant(msgspec.structs.replace(stored, not_before=NOW + 1))
+        stored = await store.load_tenant(TENANT)
+        assert stored is not None
+        assert stored.not_before == NOW + 1
+
     @scenario()
     async def test_authorizations_are_listed_while_they_live(self, store: Store, clock: FakeClock) -> None:
         await store.insert_authorization(build_authorization("bob", subject="bob-id"))
@@ -341,8 +358,9 @@ class StoreObjects(StoreScenarios):
             assert (await store.list_authorizations(TENANT)).items == ()
             assert await store.find_revocations(TENANT, [("subject", "alice-id")]) == (revocation,)
             # A refresh under way may issue a token later than the subject's not_before: its authorization is dead too.
-            (found,) = await store.find_revocations(TENANT, [("authorization", step)])
-            assert found.not_before == FOREVER
+            key = build_authorizations_key("alice-id", None)
+            (found,) = await store.find_revocations(TENANT, [("authorizations", key)])
+            assert found.not_before == NOW
         assert await is_refused(NotFound, store.delete_subject(TENANT, "alice-id", revocation=revocation))
 
     @scenario()
@@ -428,3 +446,18 @@ class StoreObjects(StoreScenarios):
         for number in range(5):
             await store.insert_authorization(build_authorization(f"a{number}", expires_at=NOW + 1))
         assert [await store.clean(now=NOW + 1, limit=2) for _ in range(4)] == [2, 2, 1, 0]
+
+    @scenario("R19")
+    async def test_cleaning_takes_what_has_ended_and_nothing_else(self, store: Store, clock: FakeClock) -> None:
+        for number in range(50):
+            end = NOW + (1 if number % 5 else HOUR)
+            await store.insert_revocation(build_revocation(f"t{number}", keep_until=end))
+            assert await store.use_once(TENANT, "jti", "shop", bytes([number]), expires_at=end)
+            await store.insert_interaction(build_interaction(f"i{number}", expires_at=end))
+        clock.advance(0.001)
+        assert await store.clean(now=NOW + 1, limit=45) == 120
+        assert {kept.key for kept in await store.load_revocations(0)} == {f"t{number}" for number in range(0, 50, 5)}
+        for number in range(50):
+            is_kept = number % 5 == 0
+            assert await store.use_once(TENANT, "jti", "shop", bytes([number]), expires_at=NOW + HOUR) != is_kept
+            assert (await store.load_interaction(TENANT, f"i{number}") is not None) == is_kept

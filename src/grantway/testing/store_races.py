@@ -11,7 +11,7 @@ from collections import Counter
 from typing import Any
 
 from grantway.errors import Conflict
-from grantway.model import FOREVER, RefreshRotation
+from grantway.model import FOREVER, Lease, RefreshRotation
 from grantway.ports import RotationOutcome, Store
 from grantway.testing.clock import FakeClock
 from grantway.testing.store_samples import (
@@ -184,9 +184,38 @@ class StoreRaces(StoreScenarios):
         assert await store.load_consent(TENANT, "alice-id", "shop") is None
         names = [item.authorization_id for item in (await store.list_authorizations(TENANT)).items]
         assert sorted(names) == ["app", "bob"]
-        keys = [("authorization", name) for name in ("a1", "a2", "a3", "bob", "app")]
-        assert {found.key for found in await store.find_revocations(TENANT, keys)} == {"a1", "a2", "a3"}
+        assert [found.key for found in await store.load_revocations(NOW)] == ["8:alice-idshop"]
         assert await store.revoke_authorizations(TENANT, now=NOW, keep_until=NOW + HOUR, client_id="app") == 1
+        assert await store.revoke_authorizations(TENANT, now=NOW, keep_until=NOW + HOUR, subject="bob-id") == 1
+        assert sorted(found.key for found in await store.load_revocations(NOW)) == [
+            "6:bob-id",
+            "8:alice-idshop",
+            ":app",
+        ]
+
+    @scenario()
+    async def test_revoking_many_authorizations_takes_no_more_statements_than_one(
+        self, store: Store, clock: FakeClock
+    ) -> None:
+        counts = []
+        for number in (1, 300):
+            subject = f"of {number}"
+            names = [f"{number}.{place}" for place in range(number)]
+            calls = (
+                store.insert_authorization(build_authorization(name, subject=subject, created_at=NOW + place))
+                for place, name in enumerate(names)
+            )
+            await asyncio.gather(*calls)
+            before = sum(store.statement_counts().values())
+            revoked = await store.revoke_authorizations(TENANT, now=NOW, keep_until=NOW + HOUR, subject=subject)
+            assert revoked == number
+            counts.append(sum(store.statement_counts().values()) - before)
+            (found,) = [r for r in await store.load_revocations(NOW) if r.key.endswith(subject)]
+            assert (found.kind, found.not_before) == ("authorizations", NOW + number - 1)  # the latest that was given
+            assert (await rotate(store, 0, name=names[-1])).kind == "refused"
+        assert counts[0] == counts[1]
+        assert (await store.list_authorizations(TENANT)).items == ()
+        assert len(await store.load_changes(0)) == 4  # of both tenants, and one of each revocation
 
     @scenario()
     async def test_a_log_out_ends_what_is_bound_to_the_session(self, store: Store, clock: FakeClock) -> None:
@@ -294,6 +323,21 @@ class StoreRaces(StoreScenarios):
         assert [type(result) for result in results] == [type(None), Conflict, type(None), Conflict, type(None)]
         stored = [client.client_id for client in (await store.list_clients(TENANT)).items]
         assert stored == ["a", "b", "c", "taken"]
+
+    @scenario()
+    async def test_of_32_who_want_a_lease_one_gets_it(self, store: Store, clock: FakeClock) -> None:
+        seen: Lease | None = None
+        for beat in range(1, 3 + self.rounds):
+            rivals = [Lease(name="work", holder=f"node {number}", beat=beat) for number in range(32)]
+            taken = await asyncio.gather(*(store.take_lease(rival, seen) for rival in rivals))
+            assert Counter(taken) == {True: 1, False: 31}
+            seen = rivals[taken.index(True)]
+            assert await store.load_lease("work") == seen
+        assert seen is not None
+        assert not await store.release_lease(rivals[taken.index(False)])
+        assert await store.release_lease(seen)
+        assert await store.load_lease("work") is None
+        assert not await store.take_lease(seen, seen), "what was released is nobody's to renew"
 
     @scenario("T154")
     async def test_callers_who_give_up_disturb_nobody(self, store: Store, clock: FakeClock) -> None:

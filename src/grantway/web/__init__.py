@@ -6,7 +6,6 @@ Does not own: any rule of the protocol, any decision about who may do what, any 
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,26 +13,41 @@ if TYPE_CHECKING:
     from grantway.config import Settings
     from grantway.server import AuthorizationServer
     from grantway.web.asgi import PublicApplication
+    from grantway.web.worker_status import StatusBoard
 
 __all__ = ["create_admin_app", "create_public_app", "create_server"]
 
 
 def create_server(
-    settings: Settings, *, template_directory: Path | None = None, **provided: Any
+    settings: Settings,
+    *,
+    template_directory: Path | None = None,
+    board: StatusBoard | None = None,
+    **provided: Any,
 ) -> AuthorizationServer:
     """A server with the built-in pages, log and metrics; ``provided`` replaces any of its ports.
+
+    ``template_directory`` wins over ``interaction.template_directory``. ``board``: where the workers of a machine tell
+    each other how they are doing.
 
     Raises:
         ConfigurationError: the settings are unsafe or incomplete.
     """
     from grantway.server import AuthorizationServer, SystemEntropy
     from grantway.web.pages import JinjaPages
+    from grantway.web.services import check_services
     from grantway.web.telemetry import Telemetry
 
     entropy = provided.setdefault("entropy", SystemEntropy())
+    if template_directory is None and settings.interaction.template_directory:
+        template_directory = Path(settings.interaction.template_directory)
     provided.setdefault("pages", JinjaPages(entropy, template_directory))
-    provided.setdefault("events", Telemetry(settings.log, os.environ.get("PROMETHEUS_MULTIPROC_DIR")))
-    return AuthorizationServer(settings, **provided)
+    events = provided.setdefault("events", Telemetry(settings.log, board))
+    server = AuthorizationServer(settings, **provided)
+    if isinstance(events, Telemetry):
+        events.board.read = server.status
+    check_services(settings, server.runtime.extensions)
+    return server
 
 
 def create_public_app(server: AuthorizationServer, *, manages_lifespan: bool = True) -> PublicApplication:

@@ -54,7 +54,10 @@ _log = logging.getLogger("grantway.admin")
 def build_admin_app(server: AuthorizationServer) -> ASGIApp:
     """The ASGI application of the admin listener, over a server that is started and stopped elsewhere."""
     by_path: dict[str, dict[str, Route]] = {}
+    services = server.runtime.settings.serve.services
     for route in ROUTES:
+        if services and route.service and route.service not in services:
+            continue
         by_path.setdefault(route.path, {})[route.method] = route
     paths: list[StarletteRoute] = []
     for path, routes in by_path.items():

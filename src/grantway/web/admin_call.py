@@ -207,6 +207,11 @@ class Route(Struct, frozen=True, kw_only=True):
     errors: tuple[int, ...] = ()
     """Statuses of problems besides those every route can answer."""
 
+    @property
+    def service(self) -> str:
+        """What `serve.services` calls its area; empty for routes about the server, which every node answers."""
+        return "" if self.area == "server" else self.area
+
 
 def build_json(content: Any, *, status: int = 200, headers: tuple[tuple[bytes, bytes], ...] = ()) -> Response:
     """A JSON answer; values are structs of ``admin_wire`` or plain JSON."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
+
 from grantway.admin import clients
 from grantway.model import Client
 from grantway.protocol.client_metadata import describe_client
@@ -19,6 +21,7 @@ from grantway.web.admin_call import (
     build_json,
     format_instant,
 )
+from grantway.web.admin_wire import Lifespans
 
 
 def show_client(client: Client, client_secret: str | None = None) -> dict[str, Any]:
@@ -121,6 +124,19 @@ async def _drop_old_secrets(call: AdminCall) -> Response:
     return _answer(client)
 
 
+async def _set_lifespans(call: AdminCall) -> Response:
+    client = await clients.set_lifespans(
+        call.runtime,
+        call.tenant,
+        call.path["client_id"],
+        msgspec.structs.asdict(call.body),
+        expected_version=call.expected_version(),
+        actor=call.actor,
+        rights=call.rights,
+    )
+    return _answer(client)
+
+
 _PATH = "/admin/clients/{client_id}"
 _READ, _WRITE = "grantway.clients.read", "grantway.clients.write"
 
@@ -184,6 +200,18 @@ ROUTES = (
     Route(
         method="DELETE", path=_PATH, summary="Delete a client with everything it was granted", handler=_delete,
         scope=_WRITE, area="clients", status=204, is_conditional=True, errors=(404,),
+    ),
+    Route(
+        method="PUT",
+        path=_PATH + "/lifespans",
+        summary="Set how long a client's tokens live, by grant; what is left out falls back to the client's own values",
+        handler=_set_lifespans,
+        scope=_WRITE,
+        area="clients",
+        body=Lifespans,
+        answer=Client,
+        is_conditional=True,
+        errors=(404, 409),
     ),
     Route(
         method="POST",

@@ -158,6 +158,28 @@ class NewTenant(Struct, kw_only=True, forbid_unknown_fields=True):
     with_admin_client: bool = False
 
 
+Duration = Annotated[str, Meta(max_length=64, pattern="^([0-9.]+(h|ms|m|s))+$", description="Like 1h30m or 90s.")]
+
+
+class Lifespans(Struct, kw_only=True, forbid_unknown_fields=True):
+    """How long a client's tokens live, by the grant that gives them; null or left out: the client's own values count.
+    Those of grants that this server does not have cannot be set."""
+
+    authorization_code_grant_access_token_lifespan: Duration | None = None
+    authorization_code_grant_id_token_lifespan: Duration | None = None
+    authorization_code_grant_refresh_token_lifespan: Duration | None = None
+    client_credentials_grant_access_token_lifespan: Duration | None = None
+    device_authorization_grant_access_token_lifespan: Duration | None = None
+    device_authorization_grant_id_token_lifespan: Duration | None = None
+    device_authorization_grant_refresh_token_lifespan: Duration | None = None
+    implicit_grant_access_token_lifespan: Duration | None = None
+    implicit_grant_id_token_lifespan: Duration | None = None
+    jwt_bearer_grant_access_token_lifespan: Duration | None = None
+    refresh_token_grant_access_token_lifespan: Duration | None = None
+    refresh_token_grant_id_token_lifespan: Duration | None = None
+    refresh_token_grant_refresh_token_lifespan: Duration | None = None
+
+
 class TenantChange(Struct, kw_only=True, forbid_unknown_fields=True):
     """What of a tenant may be changed; a merge patch (RFC 7396) works on this document."""
 
@@ -201,13 +223,30 @@ class Introspection(Struct, kw_only=True, omit_defaults=True):
     cnf: dict[str, str] | None = None
 
 
+class WorkerView(Struct, kw_only=True):
+    """One worker, as it said of itself at ``seen_at``: the one that answers now, others up to a second ago."""
+
+    worker: int
+    pid: int
+    seen_at: Instant
+    grid: dict[str, Any]
+    statements: dict[str, int]
+    limits: dict[str, dict[str, int]]
+    redis: dict[str, Any] | None
+
+
 class Status(Struct, kw_only=True):
-    """How the worker that answered is doing."""
+    """How the worker that answered is doing, and every worker of its machine."""
 
     version: str
     grid: dict[str, Any]
+    """Entries, hits, misses and loads by cache; how far the change feed was read, and how old what is in memory is."""
     statements: dict[str, int]
     """How often each SQL statement ran in this worker."""
+    limits: dict[str, dict[str, int]]
+    """How often each rate limit granted and refused, and how often it had to do without the shared buckets."""
+    redis: dict[str, Any] | None
+    workers: list[WorkerView]
 
 
 class Health(Struct, kw_only=True, omit_defaults=True):

@@ -16,11 +16,12 @@ from typing import Any, TypeVar
 
 from grantway.errors import InvalidRequest, OAuthError, PayloadTooLarge
 from grantway.model import DEFAULT_TENANT
-from grantway.protocol.message import Request, Response
+from grantway.protocol.message import Head, Headers, Request, build_head, build_request
 from grantway.server import AuthorizationServer
+from grantway.web.access_log import log_access
+from grantway.web.heads import Heads
 from grantway.web.static_files import build_static
 from grantway.web.stepping import resume
-from grantway.web.telemetry import build_logger
 
 T = TypeVar("T")
 Scope = MutableMapping[str, Any]
@@ -30,7 +31,6 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 _WITHOUT_BODY = frozenset({"GET", "HEAD", "OPTIONS"})
 _WITHOUT_CONTENT = (204, 304)
 _WELL_KNOWN = "/.well-known/oauth-authorization-server"
-log = build_logger("grantway.access")
 
 
 class PublicApplication:
@@ -50,27 +50,52 @@ class PublicApplication:
             serve.access_log,
         )
         self.paths = server.runtime.extensions.endpoints
+        self._heads = Heads()
         self._proxies = [ipaddress.ip_network(proxy, strict=False) for proxy in serve.trusted_proxies]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
             began = time.perf_counter() if self.has_access_log else 0.0
-            response = await self._answer(scope, receive)
-            body, headers = response.body, response.headers
-            if response.status not in _WITHOUT_CONTENT:
+            status, headers, body = await self._answer(scope, receive)
+            if status not in _WITHOUT_CONTENT:
                 headers.append((b"content-length", b"%d" % len(body)))
-            await send({"type": "http.response.start", "status": response.status, "headers": headers})
+            await send({"type": "http.response.start", "status": status, "headers": headers})
             await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
             if self.has_access_log:
-                log_access(scope["method"], scope["path"], response, time.perf_counter() - began)
+                log_access(scope["method"], scope["path"], status, len(body), time.perf_counter() - began)
         elif scope["type"] == "lifespan":
             await self._live(receive, send)
         else:
             await send({"type": "websocket.close", "code": 1008})
 
-    async def _answer(self, scope: Scope, receive: Receive) -> Response:
+    async def _answer(self, scope: Scope, receive: Receive) -> tuple[int, Headers, bytes]:
+        """(status, headers without Content-Length, body)."""
+        request, tenant, base = self._build_request(scope)
+        if request.method not in _WITHOUT_BODY:
+            try:
+                request.body = await self._read_body(request, receive)
+            except OAuthError as error:
+                refusal = self.server.refuse(error)
+                refusal.headers.append((b"connection", b"close"))  # the rest of the body is not read
+                return refusal.status, refusal.headers, refusal.body
+        elif request.path.startswith("/static/"):
+            static = build_static(request.path[len("/static/") :], request)
+            if static is not None:
+                return static.status, static.headers, static.body
+        if request.head is not None:
+            known = self.server.answer_again(request.head, request.body, request.address)
+            if known is not None:
+                return 200, list(known[0]), known[1]
+        response = await self.server.handle(request, tenant, base)
+        return response.status, response.headers, response.body
+
+    def _build_request(self, scope: Scope) -> tuple[Request, str, str]:
+        """(request without its body, tenant, base)."""
         path: str = scope["path"]
         base: str = scope.get("root_path", "")
+        address = self.find_address(scope.get("client"), scope["headers"])
+        if not base and path in self.paths:
+            return build_request(self._find_head(scope), b"", address), DEFAULT_TENANT, base
         if base and path.startswith(base):
             path = path[len(base) :]
         tenant = DEFAULT_TENANT
@@ -82,20 +107,17 @@ class PublicApplication:
             path=path,
             query=scope["query_string"],
             headers=scope["headers"],
-            address=self.find_address(scope.get("client"), scope["headers"]),
+            address=address,
         )
-        if request.method not in _WITHOUT_BODY:
-            try:
-                request.body = await self._read_body(request, receive)
-            except OAuthError as error:
-                response = self.server.refuse(error)
-                response.headers.append((b"connection", b"close"))  # the rest of the body is not read
-                return response
-        elif path.startswith("/static/"):
-            static = build_static(path[len("/static/") :], request)
-            if static is not None:
-                return static
-        return await self.server.handle(request, tenant, base)
+        return request, tenant, base
+
+    def _find_head(self, scope: Scope) -> Head:
+        mark = (scope["method"], scope["path"], scope["query_string"], *scope["headers"])
+        head = self._heads.known.get(mark)
+        if head is None:
+            head = build_head(scope["method"], scope["path"], scope["query_string"], scope["headers"], 0)
+            self._heads.keep(mark, sum(len(name) + len(value) for name, value in head.headers), head)
+        return head
 
     async def _read_body(self, request: Request, receive: Receive) -> bytes:
         """The whole body, within its size and its deadline.
@@ -208,15 +230,3 @@ def _route(path: str) -> tuple[str, str, str]:
     if tenant == DEFAULT_TENANT:  # it lives at the root and nowhere else: one issuer, one set of cookies
         return "", path, ""
     return tenant, separator + rest, f"/t/{tenant}"
-
-
-def log_access(method: str, path: str, response: Response, seconds: float) -> None:
-    """One line a request; never the query, which may hold codes and hints."""
-    log.info(
-        "request",
-        method=method,
-        path=path,
-        status=response.status,
-        bytes=len(response.body),
-        ms=round(seconds * 1000, 2),
-    )

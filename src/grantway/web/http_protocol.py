@@ -13,23 +13,52 @@ It also owns what uvicorn lacks: deadlines for a head and a body that do not arr
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
+import weakref
 from collections.abc import Coroutine
-from http import HTTPStatus
 from typing import Any
 
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from grantway.errors import InvalidRequest, OAuthError, RequestHeaderFieldsTooLarge, ServerError
-from grantway.protocol.message import Request, Response
-from grantway.web.asgi import PublicApplication, log_access
+from grantway.protocol.message import Head, HeaderBlock, Request, Response, build_head, build_request
+from grantway.web.access_log import log_access
+from grantway.web.asgi import PublicApplication
+from grantway.web.heads import Heads
+from grantway.web.leaving import LINGER, has_input
+from grantway.web.rendering import Rendering, UnsafeHeader
 from grantway.web.stepping import resume
 
-_STATUS_LINES = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus}
-_WITHOUT_CONTENT = (204, 304)
+log = logging.getLogger("grantway.http")
 MAX_HEAD_BYTES = 65536
 """Largest request line and header together; the parser itself has no bound."""
+
+
+class _Turn:
+    """What was written in one turn of an event loop, connection by connection."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._written: list[OneWriteTransport] = []
+
+    def add(self, transport: OneWriteTransport) -> None:
+        if not self._written:
+            self._loop.call_soon(self._flush)
+        self._written.append(transport)
+
+    def _flush(self) -> None:
+        written, self._written = self._written, []
+        for transport in written:
+            try:
+                transport.flush()
+            except Exception:  # one connection's trouble must not keep the others' answers back
+                log.exception("an answer could not be written")
+                transport.abort()
+
+
+_turns: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, _Turn] = weakref.WeakKeyDictionary()
 
 
 class OneWriteTransport:
@@ -40,22 +69,30 @@ class OneWriteTransport:
     writes, 18,200 with one.
     """
 
-    __slots__ = ("_loop", "_pending", "_transport")
+    __slots__ = ("_pending", "_transport", "_turn")
 
     def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
-        self._transport, self._loop = transport, loop
+        self._transport = transport
+        turn = _turns.get(loop)
+        if turn is None:
+            turn = _turns[loop] = _Turn(loop)
+        self._turn = turn
         self._pending: list[bytes] = []
 
     def write(self, data: bytes) -> None:
         if not self._pending:
-            self._loop.call_soon(self._flush)
+            self._turn.add(self)
         self._pending.append(data)
 
     def close(self) -> None:
-        self._flush()
+        self.flush()
         self._transport.close()
 
-    def _flush(self) -> None:
+    def is_closing(self) -> bool:
+        return self._transport.is_closing()
+
+    def flush(self) -> None:
+        """Writes what is pending now, rather than at the end of the turn."""
         pending = self._pending
         if not pending:
             return
@@ -68,10 +105,16 @@ class OneWriteTransport:
 
 
 class OneWriteProtocol(HttpToolsProtocol):
-    """``HttpToolsProtocol`` over a ``OneWriteTransport``: the ASGI lane alone."""
+    """``HttpToolsProtocol`` over a ``OneWriteTransport``: the ASGI lane alone. A request has exactly one Host."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(OneWriteTransport(transport, self.loop))  # type: ignore[arg-type]
+
+    def on_headers_complete(self) -> None:
+        hosts = [name for name, _ in self.headers].count(b"host")
+        if hosts > 1 or (not hosts and self.parser.get_http_version() == "1.1"):
+            raise InvalidRequest("A request names one host.")  # RFC 9112 §3.2: 400, by whoever feeds the parser
+        super().on_headers_complete()
 
 
 class _Waiting:
@@ -93,15 +136,22 @@ class DirectProtocol(OneWriteProtocol):
     """Both lanes. ``build_direct_protocol`` makes the class for one application."""
 
     application: PublicApplication
+    paths: dict[bytes, str]
+    heads: Heads
+    rendering: Rendering
     cycle: Any  # uvicorn's, or a _Waiting, or None before the first request
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
-        self._paths = {path.encode("ascii"): path for path in self.application.paths}
         self._direct: str | None = None
         """Path of the direct request whose body is arriving."""
         self._query = b""
+        self._length = 0
         self._body: list[bytes] = []
+        self._begun = 0
+        """Requests that began in the piece of data at hand."""
+        self._answered: Head | None = None
+        """The last direct request that became complete in it."""
         self._is_open = False
         """A request has begun and is not complete."""
         self._has_head = False
@@ -123,6 +173,13 @@ class DirectProtocol(OneWriteProtocol):
 
     def data_received(self, data: bytes) -> None:
         self._active_at = self.loop.time()
+        if not self._is_open:
+            end = data.find(b"\r\n\r\n") + 4
+            head = self.heads.known.get(data[:end])
+            if head is not None and len(data) - end == head.length and not self._is_busy():
+                self._answer(head, data[end:])
+                return
+        began_inside, self._begun, self._answered = self._is_open, 0, None
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade:
@@ -137,8 +194,12 @@ class DirectProtocol(OneWriteProtocol):
                 self._head_size += len(data)
                 if self._head_size > MAX_HEAD_BYTES:
                     self._refuse(RequestHeaderFieldsTooLarge())
-        elif self._deadline is not None:
-            self._end_deadline()
+        else:
+            if self._deadline is not None:
+                self._end_deadline()
+            if self._answered is not None and self._begun == 1 and not began_inside:
+                self._keep_head(data, self._answered)
+            self._answered = None
 
     def timeout_keep_alive_handler(self) -> None:
         """One timer a connection, set again only when it fires: two timer calls a request would cost 1.5 µs."""
@@ -151,10 +212,20 @@ class DirectProtocol(OneWriteProtocol):
             super().timeout_keep_alive_handler()
 
     def shutdown(self) -> None:
-        if self._direct is not None:
-            self._is_stopping = True
-        else:
+        """The next answer is the last one. What is idle is closed a little later: a proxy may be sending just now."""
+        if self.cycle is not None and not self.cycle.response_complete:
             super().shutdown()
+        else:
+            self._is_stopping = True
+            self.loop.call_later(LINGER, self._leave)
+
+    def _leave(self) -> None:
+        if self.transport.is_closing() or self._is_open or (self.cycle and not self.cycle.response_complete):
+            return  # gone, or its answer will close it
+        if has_input(self.transport):
+            self.loop.call_later(0.01, self._leave)
+        else:
+            self.transport.close()
 
     def _end_deadline(self) -> None:
         if self._deadline is not None:
@@ -174,6 +245,7 @@ class DirectProtocol(OneWriteProtocol):
     # -- the parser's callbacks -----------------------------------------------------------------------------------
     def on_message_begin(self) -> None:
         self._is_open = True
+        self._begun += 1
         self._has_head, self._head_size = False, 0
         self.url = b""
         self.headers = []
@@ -182,7 +254,7 @@ class DirectProtocol(OneWriteProtocol):
     def on_headers_complete(self) -> None:
         self._has_head = True
         path, _, query = self.url.partition(b"?")
-        direct = self._paths.get(path)
+        direct = self.paths.get(path)
         if direct is not None and self._is_simple():
             self._direct, self._query, self._body = direct, query, []
             return
@@ -191,6 +263,8 @@ class DirectProtocol(OneWriteProtocol):
         self.url, self.expect_100_continue = url, expects
         self.headers += headers
         super().on_headers_complete()
+        if self._is_stopping and self.cycle is not None:
+            self.cycle.keep_alive = False
 
     def on_body(self, body: bytes) -> None:
         if self._direct is None:
@@ -203,41 +277,68 @@ class DirectProtocol(OneWriteProtocol):
         if self._direct is None:
             super().on_message_complete()
         else:
-            self._answer()
+            self._answer_parsed()
+
+    def _is_busy(self) -> bool:
+        """Something is under way, or the client does not read (the ASGI lane waits until it does)."""
+        return (
+            (self.cycle is not None and not self.cycle.response_complete)
+            or bool(self.pipeline)
+            or self.flow.write_paused
+        )
 
     def _is_simple(self) -> bool:
         """Whether nothing about the request needs the ASGI lane, and nothing is under way before it."""
-        if (self.cycle is not None and not self.cycle.response_complete) or self.pipeline or self.expect_100_continue:
-            return False
-        if self.flow.write_paused:  # the client does not read: the ASGI lane waits until it does
+        if self.expect_100_continue or self._is_busy():
             return False
         parser = self.parser
         if parser.get_http_version() != "1.1" or not parser.should_keep_alive() or parser.should_upgrade():
             return False
-        length = None
+        length, hosts = None, 0
         for name, value in self.headers:
             if name == b"content-length":
                 length = value
+            elif name == b"host":
+                hosts += 1
             elif name in (b"transfer-encoding", b"content-encoding"):
                 return False
+        if hosts != 1:
+            return False
+        self._length = 0
         if length is not None:  # the parser lets digits alone through, and one such header
-            return len(length) < 12 and int(length) <= self.application.max_body
-        return True
+            if len(length) >= 12:
+                return False
+            self._length = int(length)
+        return self._length <= self.application.max_body
+
+    def _keep_head(self, data: bytes, head: Head) -> None:
+        """Remembers the head of the one request that the parser read from ``data``, from its first to its last byte."""
+        end = len(data) - head.length
+        if data.find(b"\r\n\r\n") == end - 4:  # what is looked for when it comes again has to end it
+            self.heads.keep(data[:end], end, head)
 
     # -- answering ------------------------------------------------------------------------------------------------
-    def _answer(self) -> None:
-        began = time.perf_counter() if self.application.has_access_log else 0.0
+    def _answer_parsed(self) -> None:
         path, self._direct = self._direct or "", None
-        headers = self.headers
-        request = Request(
-            method=self.parser.get_method().decode("ascii"),
-            path=path,
-            query=self._query,
-            headers=headers,
-            body=b"".join(self._body),
-            address=self.application.find_address(self.client, headers),
-        )
-        coroutine = self.application.server.handle(request)
+        method = self.parser.get_method().decode("ascii")
+        head = self._answered = build_head(method, path, self._query, self.headers, self._length)
+        body = b"".join(self._body)
+        self.url, self.headers, self._body = b"", [], []  # an idle connection keeps nothing of its last request
+        self._answer(head, body, is_kept=False)
+
+    def _answer(self, head: Head, body: bytes, *, is_kept: bool = True) -> None:
+        application = self.application
+        address = application.find_address(self.client, head.headers)
+        began = time.perf_counter() if application.has_access_log else 0.0
+        if is_kept:
+            known = application.server.answer_again(head, body, address)
+            if known is not None:
+                self._send(head.method, head.path, 200, *known, began)
+                return
+        request = build_request(head, body, address)
+        if not is_kept:
+            request.head = None
+        coroutine = application.server.handle(request)
         try:
             waits_for = coroutine.send(None)
         except StopIteration as finished:
@@ -267,43 +368,55 @@ class DirectProtocol(OneWriteProtocol):
 
     def _write(self, request: Request, response: Response, began: float) -> None:
         self._active_at = self.loop.time()
-        self.server_state.total_requests += 1
-        is_last = self._is_stopping
+        self._send(request.method, request.path, response.status, tuple(response.headers), response.body, began)
+
+    def _send(
+        self,
+        method: str,
+        path: str,
+        status: int,
+        headers: HeaderBlock,
+        body: bytes,
+        began: float,
+    ) -> None:
+        state, is_last = self.server_state, self._is_stopping
+        state.total_requests += 1
+        try:
+            answer = self.rendering.build_answer(
+                state.default_headers, status, headers, body, is_head=method == "HEAD", is_last=is_last
+            )
+        except UnsafeHeader as error:
+            log.error("%s %s: %s", method, path, error.detail)
+            self._refuse(ServerError())
+            return
         # gathered, not at once: the answers of one turn wake a waiting proxy once, not one by one (60 to 35 µs each)
-        self.transport.write(self._build_answer(response, is_head=request.method == "HEAD", is_last=is_last))
+        self.transport.write(answer)
         if is_last:
             self.transport.close()
         if self.application.has_access_log:
-            log_access(request.method, request.path, response, time.perf_counter() - began)
+            log_access(method, path, status, len(body), time.perf_counter() - began)
 
     def _refuse(self, error: OAuthError) -> None:
         """Answers a request that is not complete, and closes."""
         self._direct = None
-        answer = self._build_answer(self.application.server.refuse(error), is_head=False, is_last=True)
-        self.transport.write(answer)
+        refusal = self.application.server.refuse(error)
+        self.transport.write(
+            self.rendering.build_answer(
+                self.server_state.default_headers, refusal.status, tuple(refusal.headers), refusal.body, is_last=True
+            )
+        )
         self.transport.close()
-
-    def _build_answer(self, response: Response, *, is_head: bool, is_last: bool) -> bytes:
-        lines = [_STATUS_LINES[response.status]]
-        headers = [*self.server_state.default_headers, *response.headers]
-        for name, value in headers:
-            lines += (name, b": ", value, b"\r\n")
-        if response.status not in _WITHOUT_CONTENT:
-            lines.append(b"content-length: %d\r\n" % len(response.body))
-        if is_last:
-            lines.append(b"connection: close\r\n")
-        head = b"".join(lines)
-        expected = len(headers) + 1 + (response.status not in _WITHOUT_CONTENT) + is_last
-        if head.count(b"\n") != expected or head.count(b"\r") != expected:  # a line break inside a header value
-            safe = self.application.server.refuse(ServerError())
-            return self._build_answer(safe, is_head=is_head, is_last=is_last)
-        return head + b"\r\n" if is_head else head + b"\r\n" + response.body
 
 
 def build_direct_protocol(served: PublicApplication) -> type[DirectProtocol]:
     """The protocol class of a listener that serves ``served``."""
 
+    known_paths = {path.encode("ascii"): path for path in served.paths}
+
     class Protocol(DirectProtocol):
         application = served
+        paths = known_paths
+        heads = Heads()
+        rendering = Rendering()
 
     return Protocol

@@ -52,6 +52,10 @@ class Handover(Struct, frozen=True):
     admin: int | None
     channel: int
     """File descriptor of the pipe on which the worker says that it is ready, or why it is not."""
+    slot: int = 0
+    """Its place among the workers."""
+    status_directory: str | None = None
+    """Where the workers tell each other how they are doing (``worker_status``)."""
 
     def encode(self) -> bytes:
         return msgspec.json.encode(self, enc_hook=_reveal)

@@ -16,7 +16,9 @@ from typing import TYPE_CHECKING, Any
 
 from grantway.config import Settings
 from grantway.errors import ConfigurationError
+from grantway.web.leaving import QUEUE_EMPTIES, let_nobody_in
 from grantway.web.listeners import BACKLOG, Listeners, Which, bind_listeners
+from grantway.web.worker_status import StatusBoard, keep_posted
 
 if TYPE_CHECKING:
     from socket import socket
@@ -80,25 +82,41 @@ def run(
     ready: Ready | None = None,
     open_server: OpenServer | None = None,
     lifeline: int | None = None,
+    left: Callable[[], None] | None = None,
+    board: StatusBoard | None = None,
 ) -> None:
-    """Serves in this process until a signal, or until ``lifeline`` (a file descriptor) reaches its end."""
+    """Serves in this process until a signal, or until ``lifeline`` (a file descriptor) reaches its end.
+
+    ``left`` is called when it takes no more connections, and still answers those it has. ``board``: where it tells how
+    it is doing.
+    """
     import uvloop
 
     from grantway.web.telemetry import configure_logging
 
     configure_logging(settings.log)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_Process(settings, listeners, ready, lifeline).serve(open_server))
+        runner.run(_Process(settings, listeners, ready, lifeline, left, board).serve(open_server))
 
 
 class _Process:
     """One serving process: start, announce, wait, drain, stop."""
 
-    def __init__(self, settings: Settings, listeners: Listeners, ready: Ready | None, lifeline: int | None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        listeners: Listeners,
+        ready: Ready | None,
+        lifeline: int | None,
+        left: Callable[[], None] | None,
+        board: StatusBoard | None,
+    ) -> None:
         self.settings = settings
         self.listeners = listeners
         self.ready = ready
         self.lifeline = lifeline
+        self.left = left
+        self.board = board or StatusBoard()
         self.stopping = asyncio.Event()
         self.is_replaced = False
         self.fronts: list[Server] = []
@@ -112,15 +130,18 @@ class _Process:
             loop.add_signal_handler(REPLACED, self.leave)
             loop.add_reader(self.lifeline, self._read_lifeline, loop, self.lifeline)
         server = await (open_server or self._open_server)()
+        posting = asyncio.create_task(keep_posted(self.board))
         try:
             await self._serve(server)
         finally:
             await server.stop()
+            posting.cancel()
+            self.board.post()
 
     async def _open_server(self) -> AuthorizationServer:
         from grantway.web import create_server
 
-        server = create_server(self.settings)
+        server = create_server(self.settings, board=self.board)
         await server.start()
         return server
 
@@ -136,6 +157,7 @@ class _Process:
                 tasks.append(asyncio.create_task(front.serve(sockets=[listener])))
                 await _first(answering, tasks[-1])
         if not any(task.done() for task in tasks):
+            self.board.post()
             if self.ready is not None:
                 self.ready(self.listeners)
             gc.freeze()  # what is there now stays: the collector need not walk it again
@@ -143,8 +165,14 @@ class _Process:
         if not self.is_replaced:
             server.runtime.is_stopping = True  # /health/ready says 503 from here on
             await asyncio.sleep(self.settings.serve.drain_delay)
+            let_nobody_in(self.listeners.sockets)
+            await asyncio.sleep(QUEUE_EMPTIES)
         for front in self.fronts:
+            for listening in front.servers:
+                listening.close()
             front.should_exit = True
+        if self.left is not None:
+            self.left()
         await asyncio.gather(*tasks)
 
     def stop(self) -> None:

@@ -18,13 +18,14 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import IO, cast
 
 from grantway import errors
 from grantway.config import Settings
+from grantway.web.leaving import refuse_all
 from grantway.web.listeners import Handover, Listeners
 from grantway.web.serve import REPLACED
+from grantway.web.worker_status import retire_worker
 
 START_TIMEOUT = 60.0
 """Seconds a worker may take until it answers."""
@@ -51,6 +52,8 @@ class _Worker:
         self.started_at = time.monotonic()
         self.is_ready = False
         self.is_leaving = False
+        self.has_left = False
+        """It takes no more connections."""
         self.heard = b""
 
     def signal(self, number: int) -> None:
@@ -82,9 +85,11 @@ class Supervisor:
         self.was_complete = False
         self.kill_at: float | None = None
         """Set once stopping: when patience ends."""
+        self.is_refusing = False
         self.failure: Exception | None = None
         self.selector = selectors.DefaultSelector()
         self.environment = dict(os.environ)
+        self.status_directory = ""
 
     def run(self) -> None:
         """Supervises until the end.
@@ -93,7 +98,7 @@ class Supervisor:
             CrashLoop: the workers died before all of them had answered once.
             ConfigurationError, SchemaError, StoreUnavailable: what a worker refused to start with.
         """
-        with self._metrics_directory(), self._signals():
+        with self._shared_folder(), self._signals():
             for slot in range(self.settings.serve.workers):
                 self._spawn(slot)
             try:
@@ -161,6 +166,8 @@ class Supervisor:
             public=public.fileno() if public else None,
             admin=admin.fileno() if admin else None,
             channel=writing,
+            slot=slot,
+            status_directory=self.status_directory,
         )
         process = subprocess.Popen(
             [sys.executable, "-m", "grantway.web.worker"],
@@ -188,6 +195,9 @@ class Supervisor:
             verb, _, rest = line.decode().partition(" ")
             if verb == "ready":
                 self._on_ready(worker)
+            elif verb == "left":
+                worker.has_left = True
+                self._refuse_when_nobody_listens()
             elif verb == "failed":
                 name, _, message = rest.partition(" ")
                 self._log("error", "worker_refused", pid=worker.process.pid, reason=message)
@@ -212,7 +222,8 @@ class Supervisor:
         code = worker.process.wait()
         with contextlib.suppress(BrokenPipeError):
             worker.lifeline.close()
-        self._forget_gauges(worker.process.pid)
+        retire_worker(self.status_directory, worker.process.pid)
+        self._refuse_when_nobody_listens()
         if worker.is_leaving:
             if self.kill_at is None:
                 self._replace_next()
@@ -224,6 +235,12 @@ class Supervisor:
             self._give_up(CrashLoop(f"Worker {worker.slot} died {failures} times before it could answer."))
         elif self.kill_at is None:
             self.due[worker.slot] = time.monotonic() + min(LONGEST_PAUSE, 0.05 * 2 ** (failures - 1))
+
+    def _refuse_when_nobody_listens(self) -> None:
+        """Once stopping: a connection that nobody will take is refused while the last requests are answered."""
+        if self.kill_at is not None and not self.is_refusing and all(worker.has_left for worker in self.workers):
+            self.is_refusing = True
+            refuse_all(self.listeners.sockets)
 
     def _give_up(self, failure: Exception) -> None:
         if self.failure is None:
@@ -281,19 +298,13 @@ class Supervisor:
             outbox.close()
 
     @contextlib.contextmanager
-    def _metrics_directory(self) -> Iterator[None]:
-        """Where the workers' counters are added up; fresh at each start, as counters start from nothing."""
-        directory = tempfile.mkdtemp(prefix="grantway-metrics-")
-        self.environment["PROMETHEUS_MULTIPROC_DIR"] = directory
+    def _shared_folder(self) -> Iterator[None]:
+        """Where the workers tell each other how they are doing; fresh at each start, as counters start from nothing."""
+        self.status_directory = tempfile.mkdtemp(prefix="grantway-workers-")
         try:
             yield
         finally:
-            shutil.rmtree(directory, ignore_errors=True)
-
-    def _forget_gauges(self, pid: int) -> None:
-        """A dead worker's live gauges no longer count; its counters do."""
-        for file in Path(self.environment["PROMETHEUS_MULTIPROC_DIR"]).glob(f"gauge_live*_{pid}.db"):
-            file.unlink(missing_ok=True)
+            shutil.rmtree(self.status_directory, ignore_errors=True)
 
     def _log(self, level: str, event: str, **facts: object) -> None:
         if self.settings.log.format == "json":

@@ -13,6 +13,7 @@ import sys
 from grantway.errors import GrantwayError
 from grantway.web.listeners import Listeners, decode_handover
 from grantway.web.serve import run
+from grantway.web.worker_status import StatusBoard
 
 
 def main() -> int:
@@ -30,8 +31,13 @@ def main() -> int:
     def ready(_: Listeners) -> None:
         tell("ready")
 
+    def left() -> None:
+        tell("left")
+
+    board = StatusBoard(handover.status_directory, handover.slot)
     try:
-        run(handover.settings, handover.open_listeners(), ready=ready, lifeline=sys.stdin.fileno())
+        listeners, lifeline = handover.open_listeners(), sys.stdin.fileno()
+        run(handover.settings, listeners, ready=ready, lifeline=lifeline, left=left, board=board)
     except GrantwayError as error:
         tell("failed", type(error).__name__, str(error))
         return 1

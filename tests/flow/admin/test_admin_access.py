@@ -338,3 +338,8 @@ def test_status_tells_how_the_worker_is_doing(house):
     assert status["grid"]["is_fresh"] is True
     assert sum(status["statements"].values()) > 0
     assert status["version"] == house.call("GET", "/version", token=None).json()["version"]
+    assert set(status["grid"]["entries"]) >= {"clients", "subjects", "keys", "tenants", "revocations"}
+    assert status["grid"]["hits"]["tenants"] > 0
+    assert (status["limits"], status["redis"]) == ({}, None)
+    (worker,) = status["workers"]
+    assert worker["grid"]["position"] == status["grid"]["position"]

@@ -201,6 +201,40 @@ def test_metrics_are_given_where_the_built_in_telemetry_counts_them(open_house):
     assert 'grantway_events_total{event="Administered"} 1.0' in metrics.text
 
 
+def test_metrics_say_of_each_worker_what_it_knows_and_how_old_that_is():
+    from prometheus_client.parser import text_string_to_metric_families
+
+    from grantway.config import LogSettings
+    from grantway.testing.in_process import InProcessServer
+    from grantway.web.metrics import render_metrics
+    from grantway.web.telemetry import Telemetry
+
+    telemetry = Telemetry(LogSettings())
+    server = InProcessServer({"limits.client_rate": 2, "limits.address_rate": 100}, events=telemetry)
+    machine = server.register_client(grant_types=["client_credentials"], scope="read")
+    statuses = [server.token(machine, grant_type="client_credentials").status_code for _ in range(3)]
+    text = render_metrics(telemetry.board).decode()
+    server.stop()
+    assert statuses == [200, 200, 429]
+    values = {
+        (sample.name, *(value for name, value in sorted(sample.labels.items()) if name != "worker")): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+    assert values["grantway_tokens_issued_total", "client_credentials"] == 2
+    assert values["grantway_token_requests_refused_total", "temporarily_unavailable", "client_credentials"] == 1
+    assert values["grantway_rate_limit_decisions_total", "client", "granted"] == 2
+    assert values["grantway_rate_limit_decisions_total", "client", "refused"] == 1
+    assert values["grantway_rate_limit_decisions_total", "address", "granted"] == 3
+    assert values["grantway_cache_entries", "clients"] == 1
+    assert values["grantway_cache_loads_total", "clients"] == 1
+    assert values["grantway_cache_hits_total", "clients"] >= 1
+    assert values["grantway_sql_statements_total", "load_client"] >= 1
+    assert values["grantway_feed_staleness_seconds",] >= 0
+    assert values["grantway_feed_position",] >= 1
+    assert values["grantway_worker_status_age_seconds",] < 60
+
+
 def test_a_repeated_query_parameter_is_refused(house):
     response = house.call("GET", "/admin/users?prefix=a&prefix=b")
     assert response.status_code == 400

@@ -334,3 +334,35 @@ def test_a_page_token_of_another_listing_or_of_ones_own_making_is_refused(house)
 )  # fmt: skip
 def test_a_listing_takes_no_other_parameters_and_no_other_sizes(house, query):
     assert house.call("GET", f"/admin/clients?{query}").status_code == 400
+
+
+def test_lifespans_are_put_as_hydras_clients_put_them(house):
+    client_id = house.make_client().client.client_id
+    path = f"/admin/clients/{client_id}/lifespans"
+    lifespans = {"client_credentials_grant_access_token_lifespan": "90m", "implicit_grant_id_token_lifespan": None}
+    answer = house.call("PUT", path, json=lifespans)
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["client_credentials_grant_access_token_lifespan"] == "1h30m0s"
+    assert house.events.administered()[-1].action == "client.set_lifespans"
+    assert "lifespan" not in house.call("PUT", path, json={}).text
+    for document in (
+        {"client_credentials_grant_access_token_lifespan": "soon"},
+        {"client_credentials_grant_access_token_lifespan": 3600},
+        {"client_credentials_grant_access_token_lifespan": "0s"},
+        {"implicit_grant_id_token_lifespan": "1h"},
+        {"nonsense_lifespan": "1h"},
+    ):
+        answer = house.call("PUT", path, json=document)
+        assert answer.status_code in (400, 422), answer.text
+    assert house.call("PUT", "/admin/clients/nobody/lifespans", json={}).status_code == 404
+    # a client's document carries them too, and they are checked there as well
+    document = house.call("GET", f"/admin/clients/{client_id}").json()
+    document["client_credentials_grant_access_token_lifespan"] = "2h"
+    assert (
+        house.call("PUT", f"/admin/clients/{client_id}", json=document).json()[
+            "client_credentials_grant_access_token_lifespan"
+        ]
+        == "2h0m0s"
+    )
+    document["client_credentials_grant_access_token_lifespan"] = 3
+    assert house.call("PUT", f"/admin/clients/{client_id}", json=document).status_code == 400

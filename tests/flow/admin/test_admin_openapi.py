@@ -74,3 +74,10 @@ def test_what_is_answered_is_what_the_document_says(house, document):
         where = template.replace("~", "~0").replace("/", "~1")
         pointer = f"urn:api#/paths/{where}/get/responses/200/content/application~1json/schema"
         OAS31Validator({"$ref": pointer.replace("{", "%7B").replace("}", "%7D")}, registry=registry).validate(answer)
+
+
+def test_the_document_is_built_once(open_house, monkeypatch):
+    first = open_house.call("GET", "/admin/openapi.json", token=None)
+    monkeypatch.setattr("grantway.web.openapi.build_openapi", lambda runtime: {})
+    assert open_house.call("GET", "/admin/openapi.json", token=None).content == first.content
+    assert b'"/admin/clients"' in first.content

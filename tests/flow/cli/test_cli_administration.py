@@ -181,9 +181,19 @@ def test_migrations_go_up_and_down_and_say_where_they_are(empty):
     assert empty("migrate", "up", "--json").json()["up_to_date"] is True
     assert empty("migrate", "status").code == 0
     assert stat.S_IMODE((empty.folder / "grantway.db").stat().st_mode) == 0o600
+    assert empty("migrate", "down", "--yes", "--json").json()["current"] == "0001"
     assert empty("migrate", "down", "--yes", "--json").json()["current"] is None
     assert empty("migrate", "down", "--yes").code == 4
     assert empty("migrate", "up", "--set", "database.url=sqlite://").code == 3
+
+
+def test_who_waits_for_a_migration_is_told_whether_it_came(empty):
+    waited = empty("migrate", "wait", "--timeout", "0", "--json")
+    assert (waited.code, waited.error()["error"]) == (4, "schema")
+    assert empty("migrate", "up").code == 0
+    assert empty("migrate", "wait", "--json").json()["up_to_date"] is True
+    assert empty("migrate", "wait", "--timeout", "-1").code == 2
+    assert empty("migrate", "wait", "--set", "database.url=nonsense").code == 3
 
 
 def test_the_doctor_finds_a_good_installation_safe(cli):
@@ -250,3 +260,48 @@ def test_the_doctor_notices_a_missing_secret_and_old_ones(empty, monkeypatch):
     report = empty("doctor", "--json").json()
     assert report["safe"] is True
     assert any(f["check"] == "secrets.sealing" and "days old" in f["message"] for f in report["findings"])
+
+
+def test_a_tenants_issuer_changes_by_its_own_command_alone(cli):
+    assert cli("tenants", "create", "movable").code == 0
+    moved = cli("tenants", "update", "movable", "--issuer", "https://movable.example", "--display-name", "M", "--json")
+    assert (moved.json()["issuer"], moved.json()["display_name"]) == ("https://movable.example", "M")
+    assert cli("tenants", "update", "movable", "--issuer", "http://movable.example").code == 2
+    assert cli("tenants", "update", "movable").code == 2
+    assert cli("tenants", "update", "nobody", "--display-name", "N").code == 5
+
+
+def test_a_change_by_a_command_is_told_in_the_words_of_the_servers_log(cli):
+    ran = cli("clients", "create", "--id", "audited", "--grant-type", "client_credentials", "--json")
+    line = json.loads(ran.err)
+    assert line["actor"].startswith("cli")
+    assert {name: line[name] for name in ("event", "action", "key", "tenant", "level", "logger")} == {
+        "event": "Administered", "action": "client.create", "key": "audited", "tenant": "default", "level": "info",
+        "logger": "grantway.events",
+    }  # fmt: skip
+    assert ran.json()["client_secret"] not in ran.err
+    assert cli("clients", "get", "audited").err == ""  # reading changes nothing
+    assert cli("clients", "disable", "audited", "--set", "log.level=error").err == ""
+
+
+def test_changes_of_servers_and_commands_are_appended_to_one_audit_file(cli, tmp_path):
+    audit = tmp_path / "audit.log"
+    options = ("--set", f"log.audit_file={audit}", "--set", "log.level=error")
+    assert cli("clients", "create", "--id", "filed", "--grant-type", "client_credentials", *options).err == ""
+    assert cli("clients", "delete", "filed", *options).code == 0
+    assert cli("clients", "get", "filed", *options).code == 5
+    actions = [json.loads(line)["action"] for line in audit.read_text(encoding="utf-8").splitlines()]
+    assert actions == ["client.create", "client.delete"]
+    ran = cli("clients", "list", "--set", f"log.audit_file={tmp_path / 'missing' / 'audit.log'}", "--json")
+    assert (ran.code, ran.error()["error"]) == (3, "configuration")
+    assert "log.audit_file" in ran.error()["message"]
+
+
+def test_services_are_listed_and_an_unknown_one_is_refused(cli):
+    rows = cli("services", "--json").json()["items"]
+    assert {"service": "token", "listener": "public", "path": "/oauth2/token"} in rows
+    assert {"service": "keys", "listener": "admin", "path": "/admin/keys"} in rows
+    ran = cli("serve", "--services", "token,introspekt", "--port", "0", "--admin-port", "0", "--json")
+    assert (ran.code, ran.error()["error"]) == (3, "configuration")
+    assert "'introspect'" in ran.error()["message"]
+    assert cli("serve", "--services", " , ").code == 2

@@ -9,11 +9,20 @@ from __future__ import annotations
 import msgspec
 
 from grantway.errors import Conflict
-from grantway.model import FOREVER, Authorization, Consent, Interaction, Page, RefreshRotation
+from grantway.model import (
+    FOREVER,
+    Authorization,
+    Consent,
+    Interaction,
+    Page,
+    RefreshRotation,
+    Revocation,
+    build_authorizations_key,
+)
 from grantway.ports import RotationOutcome
 from grantway.storage.sql import statements as sql
 from grantway.storage.sql.cursors import build_cursor, build_page, parse_cursor
-from grantway.storage.sql.feed import revoke_forever
+from grantway.storage.sql.feed import put_revocation, revoke_forever
 from grantway.storage.sql.records import (
     build_authorization_row,
     build_document,
@@ -137,19 +146,62 @@ async def revoke_authorization(tx: Transaction, tenant: str, authorization_id: s
     return True
 
 
-async def revoke_authorizations(
-    tx: Transaction, tenant: str, subject: str | None, client_id: str | None, now: int, keep_until: int
+async def count_authorizations(
+    tx: Transaction, tenant: str, subject: str | None, client_id: str | None, now: int
 ) -> int:
+    """How many live ones there are of the subject and/or to the client."""
+    filters = _build_filters(subject, client_id)
+    ((live,),) = await tx.fetch(sql.COUNT_LIVE_AUTHORIZATIONS[tuple(filters)], tenant=tenant, now=now, **filters)
+    return int(live)
+
+
+async def revoke_part(
+    tx: Transaction, tenant: str, subject: str | None, client_id: str | None, now: int, most: int
+) -> bool:
+    """Revokes the oldest ``most`` where there are more than that. False: there are not.
+
+    Their access tokens are refused when ``revoke_authorizations`` has ended what this began.
+    """
+    filters = _build_filters(subject, client_id)
+    found = await tx.fetch(sql.FIND_END_OF_PART[tuple(filters)], tenant=tenant, limit=1, skip=most, **filters)
+    for (end,) in found:
+        await tx.execute(sql.REVOKE_PART[tuple(filters)], tenant=tenant, now=now, end=end, **filters)
+    return bool(found)
+
+
+async def revoke_authorizations(
+    tx: Transaction,
+    tenant: str,
+    subject: str | None,
+    client_id: str | None,
+    now: int,
+    keep_until: int,
+    *,
+    may_be_rest: bool = False,
+) -> None:
+    """Revokes all there are, with one revocation. ``may_be_rest``: ``revoke_part`` may have revoked some of them.
+
+    By the instant they were given, not by that of a token: a refresh under way may date its token later than this, on a
+    clock that is ahead even much later. What is given after the latest of them is not concerned.
+    """
+    filters = _build_filters(subject, client_id)
+    changed = await tx.execute(sql.REVOKE_AUTHORIZATIONS[tuple(filters)], tenant=tenant, now=now, **filters)
+    if not changed and not may_be_rest:
+        return
+    ((latest,),) = await tx.fetch(sql.FIND_LATEST_REVOKED[tuple(filters)], tenant=tenant, **filters)
+    if latest is not None:
+        key = build_authorizations_key(subject, client_id)
+        revocation = Revocation(tenant=tenant, kind="authorizations", key=key, not_before=latest, keep_until=keep_until)
+        await put_revocation(tx, revocation)
+    if len(filters) == 2:
+        await tx.execute(sql.DELETE_CONSENT, tenant=tenant, **filters)
+
+
+def _build_filters(subject: str | None, client_id: str | None) -> dict[str, str]:
     filters = {name: value for name, value in (("subject", subject), ("client_id", client_id)) if value is not None}
     if not filters:
         raise ValueError("revoke_authorizations needs a subject or a client_id")
-    live = await tx.fetch(sql.FIND_LIVE_AUTHORIZATIONS[tuple(filters)], tenant=tenant, now=now, **filters)
-    await tx.execute(sql.REVOKE_AUTHORIZATIONS[tuple(filters)], tenant=tenant, now=now, **filters)
-    for (authorization_id,) in live:
-        await revoke_forever(tx, tenant, "authorization", authorization_id, keep_until)
-    if len(filters) == 2:
-        await tx.execute(sql.DELETE_CONSENT, tenant=tenant, **filters)
-    return len(live)
+    return filters
 
 
 async def _has_ended(tx: Transaction, authorization: Authorization) -> bool:

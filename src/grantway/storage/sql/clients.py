@@ -39,7 +39,12 @@ async def insert_tenant(tx: Transaction, tenant: Tenant) -> None:
 
 
 async def update_tenant(tx: Transaction, tenant: Tenant) -> None:
+    """Stores it. What was refused stays refused, whoever read the tenant before that and writes it now."""
     check_identifiers(tenant=tenant.tenant, issuer=tenant.issuer)
+    await tx.execute(sql.LOCK_TENANT, tenant=tenant.tenant)
+    stored = await load_tenant(tx, tenant.tenant)
+    if stored is not None and stored.not_before > tenant.not_before:
+        tenant = msgspec.structs.replace(tenant, not_before=stored.not_before)
     row = {"tenant": tenant.tenant, "issuer": tenant.issuer, "document": build_document(tenant)}
     try:
         changed = await tx.execute(sql.UPDATE_TENANT, **row)

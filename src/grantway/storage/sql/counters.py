@@ -48,10 +48,20 @@ async def clean_table(tx: Transaction, table: str, now: int, limit: int) -> int:
     """
     cleaning = sql.CLEANINGS[table]
     until = now - FEED_KEEP_MS if table == "change" else now
+    rows = await tx.fetch(cleaning.find, now=until, limit=limit)
     deleted = 0
-    for row in await tx.fetch(cleaning.find, now=until, limit=limit):
-        values = dict(zip(cleaning.columns, row, strict=True))
+    for start in range(0, len(rows), sql.CLEANED_AT_ONCE):
+        batch = list(rows[start : start + sql.CLEANED_AT_ONCE])
+        batch += batch[-1:] * (sql.CLEANED_AT_ONCE - len(batch))  # the statement has room for this many, always
+        values = {
+            f"{column}_{number}": value
+            for number, row in enumerate(batch)
+            for column, value in zip(cleaning.columns, row, strict=True)
+        }
+        # The end is compared again: a row may have been renewed meanwhile.
         deleted += await tx.execute(cleaning.delete, now=until, **values)
-        if table == "signing_key":
-            await tx.append_change(values["tenant"], "key", values["kid"])
+    if table == "signing_key":
+        for row in rows:
+            key = dict(zip(cleaning.columns, row, strict=True))
+            await tx.append_change(key["tenant"], "key", key["kid"])
     return deleted

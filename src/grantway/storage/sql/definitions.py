@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from importlib import resources
 from typing import TYPE_CHECKING
 
@@ -16,12 +17,19 @@ if TYPE_CHECKING:
     from alembic.config import Config
     from sqlalchemy.engine import Connection
 
-REVISIONS = ("0001",)
-"""Every migration, oldest first; a test compares this with ``migrations/versions``."""
+REVISIONS = ("0001", "0002.0001")
+"""Every migration, oldest first; a test compares this with ``migrations/versions``.
+
+``0007.0004`` is the seventh, and a program that knows the schema up to the fourth may go on working with it.
+"""
 HEAD = REVISIONS[-1]
 LOCK_TIMEOUT = 60.0
 """How long an upgrade waits for another one, seconds."""
+LOCK_TABLE = "grantway_migration"
+"""Whoever changes the schema on Oracle locks this table: DBMS_LOCK would need a grant."""
 MIGRATIONS = resources.files("grantway.storage.sql") / "migrations"
+
+_REVISION = re.compile(r"(\d{4})(?:\.(\d{4}))?")
 
 # As Alembic makes it.
 VERSION_TABLE = Table(
@@ -43,9 +51,20 @@ def build_definitions(dialect: Dialect) -> list[str]:
     return definitions
 
 
-def check_version(current: str | None) -> None:
-    """Raises ``SchemaError`` unless ``current`` is the newest version."""
+def is_usable(current: str | None) -> bool:
+    """Whether this program works with that schema: its own, or a newer one that says it only added to it."""
     if current == HEAD:
+        return True
+    found = _REVISION.fullmatch(current or "")
+    if current in REVISIONS or found is None:
+        return False
+    ours = int(HEAD[:4])
+    return int(found[1]) > ours >= int(found[2] or found[1])
+
+
+def check_version(current: str | None) -> None:
+    """Raises ``SchemaError`` unless this program works with the schema ``current``."""
+    if is_usable(current):
         return
     check_known(current)
     raise build_missing_error(current)

@@ -39,8 +39,8 @@ async def find_revocations(tx: Transaction, tenant: str, keys: Sequence[tuple[st
     return tuple(found)
 
 
-async def load_revocations(tx: Transaction, now: int) -> tuple[Revocation, ...]:
-    return tuple(parse_revocation(row) for row in await tx.fetch(sql.LOAD_REVOCATIONS, now=now))
+async def load_revocations(tx: Transaction, now: int, limit: int) -> tuple[Revocation, ...]:
+    return tuple(parse_revocation(row) for row in await tx.fetch(sql.LOAD_REVOCATIONS, now=now, limit=limit))
 
 
 async def load_changes(tx: Transaction, after: int, limit: int) -> tuple[Change, ...]:

@@ -4,8 +4,9 @@ A few tasks own a connection each and take calls from a queue. So a caller who g
 unknown state, and a connection that broke is replaced by the task that finds it broken.
 
 Writes that wait are run in one transaction and committed together; only then each caller is answered, with its own
-outcome. The first attempt goes without savepoints. Where one of them fails or has to be undone, all are run again, each
-in a savepoint; and where that meets a deadlock, or one waits for a row of another transaction, alone.
+outcome. The first attempt goes without savepoints, and side by side: see ``abreast``. Where one of them fails or has to
+be undone, all are run again, each in a savepoint; and where that meets a deadlock, or one waits for a row of another
+transaction, alone. Short reads that wait are answered together, too.
 
 hot path: bench/
 """
@@ -13,6 +14,7 @@ hot path: bench/
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 import random
 from collections.abc import Awaitable, Callable, Iterable, Sequence
@@ -21,17 +23,25 @@ from typing import Any, Literal, NamedTuple, Protocol, TypeVar
 from grantway.errors import ConfigurationError, GrantwayError, StoreUnavailable
 from grantway.model import Change
 from grantway.ports import Clock
+from grantway.storage.sql.abreast import build_rounds, run_abreast
 from grantway.storage.sql.definitions import check_version
 from grantway.storage.sql.link import Link
 from grantway.storage.sql.statements import Compiled
-from grantway.storage.sql.transaction import Abandon, Verb
+from grantway.storage.sql.transaction import Abandon, Keys, Verb
 
 T = TypeVar("T")
 
 MAX_WAITING = 4096
 """Calls that may wait for a connection; further ones are refused at once."""
+WAITING_SHARE = 0.4
+"""The part of the timeout that a call may wait for a connection: 2 of 5 seconds. Whoever stands in a queue that does
+not move is told so soon; who has a connection may need the rest."""
 MAX_BATCH = 128
 """Writes committed together at most, so that none waits long for the others."""
+MAX_READS = 32
+"""Short reads answered together at most: the other connections shall have some, too."""
+SERVER_PATIENCE_MS = 900
+"""How long a server may work for each second that a caller waits: so that it gives up first, and says why."""
 MAX_RETRIES = 5
 """How often a transaction is run again that the database chose as the victim of a deadlock."""
 FEED_OVERLAP_MS = 1000
@@ -61,12 +71,15 @@ class Connector(Protocol):
 class _Call:
     """A verb on its way, and the caller who waits for it."""
 
-    __slots__ = ("future", "timer", "verb")
+    __slots__ = ("future", "is_waiting", "keys", "timer", "verb")
 
-    def __init__(self, verb: Verb[Any], future: asyncio.Future[Any], timer: asyncio.TimerHandle) -> None:
+    def __init__(self, verb: Verb[Any], keys: Keys | None, future: asyncio.Future[Any]) -> None:
         self.verb = verb
+        self.keys = keys
         self.future = future
-        self.timer = timer
+        self.is_waiting = True
+        """For a connection."""
+        self.timer: asyncio.TimerHandle | None = None
 
 
 class _Outcome(NamedTuple):
@@ -144,11 +157,11 @@ class NetworkDriver:
 
     # -- calls --------------------------------------------------------------------------------------------------------
 
-    def read(self, verb: Verb[T]) -> Awaitable[T]:
-        return self._submit(self._reads, verb)
+    def read(self, verb: Verb[T], keys: Keys | None = None) -> Awaitable[T]:
+        return self._submit(self._reads, verb, keys)
 
-    def write(self, verb: Verb[T]) -> Awaitable[T]:
-        return self._submit(self._writes, verb)
+    def write(self, verb: Verb[T], keys: Keys | None = None) -> Awaitable[T]:
+        return self._submit(self._writes, verb, keys)
 
     async def has_moved(self) -> bool:
         # Only the answer to a query proves that the database is still there and still says the same.
@@ -163,15 +176,23 @@ class NetworkDriver:
     def statement_counts(self) -> dict[str, int]:
         return dict(self._counts)
 
-    def _submit(self, queue: asyncio.Queue[Any], verb: Verb[Any]) -> asyncio.Future[Any]:
+    def _submit(self, queue: asyncio.Queue[Any], verb: Verb[Any], keys: Keys | None) -> asyncio.Future[Any]:
         loop = self._loop
         if loop is None:
             raise StoreUnavailable(detail="the store is not running")
         if queue.qsize() >= MAX_WAITING:
             raise StoreUnavailable(detail="too many calls wait for the database")
-        future: asyncio.Future[Any] = loop.create_future()
-        queue.put_nowait(_Call(verb, future, loop.call_later(self._timeout, _expire, future)))
-        return future
+        call = _Call(verb, keys, loop.create_future())
+        call.timer = loop.call_later(self._timeout * WAITING_SHARE, self._expire, call, loop)
+        queue.put_nowait(call)
+        return call.future
+
+    def _expire(self, call: _Call, loop: asyncio.AbstractEventLoop) -> None:
+        if call.is_waiting:
+            _refuse(call.future, "no connection to the database became free in time")
+        else:
+            rest = self._timeout * (1 - WAITING_SHARE)
+            call.timer = loop.call_later(rest, _refuse, call.future, "the database did not answer in time")
 
     def tell(self, changes: Sequence[Change]) -> None:
         """Hands changes to whoever remembers what they are about."""
@@ -185,7 +206,8 @@ class NetworkDriver:
                 self.tell(changes)
         finally:
             for call, result, error in outcomes:
-                call.timer.cancel()
+                if call.timer is not None:
+                    call.timer.cancel()
                 if call.future.done():
                     continue  # cancelled, or out of time
                 if error is None:
@@ -196,14 +218,15 @@ class NetworkDriver:
     # -- the tasks that own connections -------------------------------------------------------------------------------
 
     async def _serve_reads(self, link: Link | None) -> None:
-        while (call := await self._reads.get()) is not _STOP:
-            if not call.future.done():
-                link = await self._run(link, [call], self._run_read)
+        while (batch := await _take(self._reads, MAX_READS, ends_with_long=True)) is not None:
+            waiting = [call for call in batch if not call.future.done()]
+            if waiting:
+                link = await self._run(link, waiting, self._run_reads)
         if link is not None:
             await link.close()
 
     async def _serve_writes(self, link: Link | None) -> None:
-        while (batch := await _take(self._writes)) is not None:
+        while (batch := await _take(self._writes, MAX_BATCH)) is not None:
             waiting = [call for call in batch if not call.future.done()]  # nobody waits: it did not happen
             if waiting:
                 link = await self._run(link, waiting, self._run_writes)
@@ -215,6 +238,8 @@ class NetworkDriver:
     ) -> Link | None:
         """Runs a batch to its end, and answers everybody in it. Returns the connection if it is still good."""
         failure: BaseException | None = None
+        for call in batch:
+            call.is_waiting = False
         try:
             async with asyncio.timeout(self._timeout):
                 while True:
@@ -239,7 +264,17 @@ class NetworkDriver:
         self._deliver([_Outcome(call, None, self._translate(failure)) for call in batch])
         return None
 
-    async def _run_read(self, link: Link, batch: list[_Call]) -> None:
+    async def _run_reads(self, link: Link, batch: list[_Call]) -> None:
+        short = [call for call in batch if call.keys is not None]
+        if len(short) > 1:
+            try:
+                results = await run_abreast(link, [call.verb for call in short])
+            except Exception as error:
+                if self._connector.classify(error) is not None:
+                    raise
+            else:
+                self._deliver(map(_Outcome, short, results, itertools.repeat(None)))
+                batch = [call for call in batch if call.keys is None]
         for call in batch:
             try:
                 outcome = _Outcome(call, await call.verb(link), None)
@@ -274,7 +309,10 @@ class NetworkDriver:
 
     async def _run_together(self, link: Link, batch: list[_Call]) -> None:
         await link.begin(is_group=True)
-        outcomes = [_Outcome(call, await call.verb(link), None) for call in batch]
+        outcomes: list[_Outcome] = []
+        for calls in build_rounds(batch):
+            results = await run_abreast(link, [call.verb for call in calls])
+            outcomes += map(_Outcome, calls, results, itertools.repeat(None))
         self._deliver(outcomes, await link.commit())
 
     async def _run_in_savepoints(self, link: Link, batch: list[_Call]) -> list[_Call]:
@@ -338,18 +376,21 @@ class NetworkDriver:
         return StoreUnavailable(detail=str(error) or type(error).__name__)
 
 
-def _expire(future: asyncio.Future[Any]) -> None:
+def _refuse(future: asyncio.Future[Any], reason: str) -> None:
     if not future.done():
-        future.set_exception(StoreUnavailable(detail="the database did not answer in time"))
+        future.set_exception(StoreUnavailable(detail=reason))
 
 
-async def _take(queue: asyncio.Queue[Any]) -> list[_Call] | None:
-    """Waits for a call and takes those behind it as well. None: stop."""
+async def _take(queue: asyncio.Queue[Any], most: int, *, ends_with_long: bool = False) -> list[_Call] | None:
+    """Waits for a call and takes those behind it as well. None: stop.
+
+    ``ends_with_long``: nobody shall wait for one without keys, so nothing is taken behind it.
+    """
     first = await queue.get()
     if first is _STOP:
         return None
     batch = [first]
-    while len(batch) < MAX_BATCH and not queue.empty():
+    while len(batch) < most and not queue.empty() and not (ends_with_long and batch[-1].keys is None):
         following = queue.get_nowait()
         if following is _STOP:
             queue.put_nowait(_STOP)  # for the next round

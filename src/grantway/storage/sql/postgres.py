@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import logging
 import secrets
 from collections.abc import Sequence
@@ -19,12 +20,13 @@ from typing import Any
 from grantway.errors import ConfigurationError, StoreUnavailable
 from grantway.model import Change
 from grantway.ports import Clock
+from grantway.storage.sql.abreast import Kind
 from grantway.storage.sql.feed import load_changes
 from grantway.storage.sql.link import Link
 from grantway.storage.sql.network import NetworkDriver, Trouble
-from grantway.storage.sql.statements import INSERT_CHANGE, Compiled, compile_statements
+from grantway.storage.sql.statements import INSERT_CHANGE, Compiled, Statement, compile_statements
 from grantway.storage.sql.transaction import Duplicate, Row
-from grantway.storage.sql.urls import load_package
+from grantway.storage.sql.urls import load_package, parse_url
 
 READERS = 4
 WRITERS = 3
@@ -40,11 +42,13 @@ CHANGES_AT_ONCE = 1000
 _log = logging.getLogger(__name__)
 
 _BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"
-_BEGIN_GROUP = f"{_BEGIN}; SET LOCAL lock_timeout = {GROUP_LOCK_TIMEOUT_MS}"
+_LIMIT_GROUP = f"; SET LOCAL lock_timeout = {GROUP_LOCK_TIMEOUT_MS}"
 _LOCK_FEED = f"SET LOCAL lock_timeout = 0; SELECT pg_advisory_xact_lock({FEED_LOCK})"
 _LIMIT = "SELECT set_config($1, $2, false)"
 # What was answered has to be on disk. Settings that ask for more than that are left alone.
-_DURABLE = "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'"
+_DURABLE = (
+    "SELECT set_config('synchronous_commit', 'on', {is_local}) WHERE current_setting('synchronous_commit') = 'off'"
+)
 
 _AGAIN = frozenset(("40001", "40P01"))
 _STALE_PLAN = "0A000"  # "cached plan must not change result type": a migration ran
@@ -54,6 +58,21 @@ _LOST = frozenset(("57P01", "57P02", "57P03", "57P05", "25P03"))
 _REFUSED = frozenset(("28", "3D"))
 
 
+def parse_pool_mode(url: str) -> tuple[str, bool]:
+    """The URL for asyncpg, and whether a pooler is behind it that gives each transaction another connection: then
+    nothing may be left behind on one, no prepared statement, no setting and no LISTEN.
+
+    Raises:
+        ConfigurationError: ``pool_mode`` is something else.
+    """
+    parts = parse_url(url)[1]
+    mode = parts.query.get("pool_mode", "session")
+    if mode not in ("session", "transaction"):
+        raise ConfigurationError("database.url: pool_mode must be session or transaction")
+    direct = parts.difference_update_query(["pool_mode"]).render_as_string(hide_password=False)
+    return (direct if "pool_mode" in parts.query else url), mode == "transaction"
+
+
 async def connect(url: str, *, timeout: float, application: str = "grantway") -> Any:  # noqa: ASYNC109  asyncpg's own
     """A connection of asyncpg's.
 
@@ -61,11 +80,12 @@ async def connect(url: str, *, timeout: float, application: str = "grantway") ->
         ConfigurationError: the URL does not fit, the server refuses the name or password, or knows no such database.
     """
     asyncpg = load_package("asyncpg", "postgres")
+    url, is_pooled = parse_pool_mode(url)
     try:
         connection = await asyncpg.connect(
             url,
             timeout=timeout,
-            statement_cache_size=512,
+            statement_cache_size=0 if is_pooled else 512,
             max_cached_statement_lifetime=0,
             server_settings={"application_name": application, "timezone": "UTC"},
         )
@@ -105,11 +125,20 @@ class PostgresLink(Link):
     """A connection of asyncpg's. See ``link.Link``."""
 
     def __init__(
-        self, connection: Any, compiled: dict[str, Compiled], counts: dict[str, int], clock: Clock, sender: str
+        self,
+        connection: Any,
+        compiled: dict[str, Compiled],
+        counts: dict[str, int],
+        clock: Clock,
+        *,
+        sender: str,
+        begin: str = _BEGIN,
     ) -> None:
         super().__init__(compiled, counts, clock)
         self._connection = connection
+        self._many: dict[str, str] = {}
         self._sender = sender
+        self._begin_text = begin
         self._duplicate = load_package("asyncpg", "postgres").UniqueViolationError
 
     async def read_version(self) -> str | None:
@@ -137,23 +166,63 @@ class PostgresLink(Link):
             raise Duplicate from error
         return int(status.rpartition(" ")[2])
 
+    async def run_many(self, kind: Kind, statement: Statement, values: Sequence[dict[str, Any]]) -> Sequence[Any]:
+        """All at once, one behind the other: each answers with its place among them."""
+        if len(values) == 1:
+            return await super().run_many(kind, statement, values)
+        outcomes, bound = self._bind_many(kind, statement, values)
+        places: list[list[Row]] = [[] for _ in values]
+        rows = await self._connection.fetchmany(
+            self._find_many(statement), [(*arguments, place) for place, arguments in bound]
+        )
+        for *row, place in rows:
+            places[place].append(tuple(row))
+        for place, _ in bound:
+            found = places[place]
+            outcomes[place] = found if kind == "fetch" else len(found) if kind == "execute" else bool(found)
+        return outcomes
+
+    def _find_many(self, statement: Statement) -> str:
+        """The statement with one more parameter that comes back in every row it reads or writes."""
+        text = self._many.get(statement.name)
+        if text is None:
+            compiled = self._compiled[statement.name]
+            text, place = compiled.text, f"${len(compiled.names) + 1}::integer"
+            is_query = text.startswith("SELECT")
+            text = f"SELECT q.*, {place} FROM ({text}) AS q" if is_query else f"{text} RETURNING {place}"  # noqa: S608
+            self._many[statement.name] = text
+        return text
+
     async def _run(self, text: str) -> None:
         await self._connection.execute(text)
 
     async def _begin(self, is_group: bool) -> None:
-        await self._run(_BEGIN_GROUP if is_group else _BEGIN)
+        await self._run(self._begin_text + _LIMIT_GROUP if is_group else self._begin_text)
 
     async def _lock_feed(self) -> None:
         await self._run(_LOCK_FEED)
 
-    async def _append(self, values: dict[str, Any]) -> int:
-        text, arguments = self._bind(INSERT_CHANGE, values)
-        sequence: int = await self._connection.fetchval(text, *arguments)
-        return sequence
+    async def _append(self, entries: Sequence[dict[str, Any]]) -> Sequence[int]:
+        bound = [self._bind(INSERT_CHANGE, values) for values in entries]
+        return [sequence for (sequence,) in await self._connection.fetchmany(bound[0][0], [row for _, row in bound])]
 
     async def _notify(self, changes: Sequence[Change]) -> None:
         notice = f"{self._sender} {changes[0].sequence}"
         await self._connection.execute("SELECT pg_notify($1, $2)", CHANNEL, notice)
+
+
+@functools.cache
+def _compile() -> dict[str, Compiled]:
+    from sqlalchemy.dialects.postgresql.asyncpg import dialect
+
+    compiled = compile_statements(dialect())  # type: ignore[no-untyped-call]
+    # A violated key would end the transaction.
+    return {
+        name: Compiled(f"{statement.text} ON CONFLICT DO NOTHING", statement.names, statement.constants)
+        if statement.text.startswith("INSERT") and "RETURNING" not in statement.text
+        else statement
+        for name, statement in compiled.items()
+    }
 
 
 class PostgresConnector:
@@ -164,43 +233,42 @@ class PostgresConnector:
 
     def __init__(self, url: str, timeout: float) -> None:
         self._url = url
+        self.is_pooled = parse_pool_mode(url)[1]
         self._timeout = timeout
         self.sender = secrets.token_hex(8)
         load_package("asyncpg", "postgres")
 
     def compile(self) -> dict[str, Compiled]:
-        from sqlalchemy.dialects.postgresql.asyncpg import dialect
-
-        compiled = compile_statements(dialect())  # type: ignore[no-untyped-call]
-        # A violated key would end the transaction.
-        return {
-            name: Compiled(f"{statement.text} ON CONFLICT DO NOTHING", statement.names, statement.constants)
-            if statement.text.startswith("INSERT") and "RETURNING" not in statement.text
-            else statement
-            for name, statement in compiled.items()
-        }
+        return _compile()
 
     def classify(self, error: BaseException) -> Trouble | None:
         return classify(error)
 
     async def connect(self, compiled: dict[str, Compiled], counts: dict[str, int], clock: Clock) -> PostgresLink:
-        connection = await self.open()
+        connection = await connect(self._url, timeout=self._timeout)
         # What a worker that has gone leaves behind must not hold locks for long.
         limit = int(self._timeout * 1000)
-        await connection.execute(_LIMIT, "statement_timeout", str(limit))
-        await connection.execute(_LIMIT, "idle_in_transaction_session_timeout", str(2 * limit))
-        await connection.execute(_DURABLE)
-        return PostgresLink(connection, compiled, counts, clock, self.sender)
-
-    async def open(self) -> Any:
-        return await connect(self._url, timeout=self._timeout)
+        limits = {"statement_timeout": limit, "idle_in_transaction_session_timeout": 2 * limit}
+        if self.is_pooled:
+            local = "; ".join(f"SET LOCAL {name} = {value}" for name, value in limits.items())
+            begin = f"{_BEGIN}; {local}; {_DURABLE.format(is_local='true')}"
+            return PostgresLink(connection, compiled, counts, clock, sender=self.sender, begin=begin)
+        for name, value in limits.items():
+            await connection.execute(_LIMIT, name, str(value))
+        await connection.execute(_DURABLE.format(is_local="false"))
+        return PostgresLink(connection, compiled, counts, clock, sender=self.sender)
 
 
 class PostgresDriver(NetworkDriver):
     """Runs verbs on PostgreSQL, and listens."""
 
-    def __init__(self, url: str, clock: Clock, *, timeout: float) -> None:
+    def __init__(self, url: str, clock: Clock, *, timeout: float, listen_url: str | None = None) -> None:
+        """``listen_url``: where to listen when ``url`` leads to a pooler; None: changes are heard of by reading."""
         self._postgres = PostgresConnector(url, timeout)
+        self._connect_timeout = timeout
+        self._listen_url = listen_url or (None if self._postgres.is_pooled else url)
+        if listen_url is not None and parse_pool_mode(listen_url)[1]:
+            raise ConfigurationError("database.listen_url: behind a pooler nothing can be heard")
         self._listening: asyncio.Task[None] | None = None
         self._wake = asyncio.Event()
         self._heard: int | None = None
@@ -208,8 +276,8 @@ class PostgresDriver(NetworkDriver):
 
     async def start(self) -> None:
         await super().start()
-        if self._listening is None:
-            self._listening = asyncio.get_running_loop().create_task(self._listen())
+        if self._listening is None and self._listen_url is not None:
+            self._listening = asyncio.get_running_loop().create_task(self._listen(self._listen_url))
 
     async def stop(self) -> None:
         listening, self._listening = self._listening, None
@@ -219,12 +287,12 @@ class PostgresDriver(NetworkDriver):
                 await listening
         await super().stop()
 
-    async def _listen(self) -> None:
+    async def _listen(self, url: str) -> None:
         """Keeps one connection for news. Without it they come a little later: the feed is read in any case."""
         while True:
             connection = None
             try:
-                connection = await self._postgres.open()
+                connection = await connect(url, timeout=self._connect_timeout)
                 connection.add_termination_listener(lambda _: self._wake.set())
                 await connection.add_listener(CHANNEL, self._hear)
                 while not connection.is_closed():

@@ -28,15 +28,21 @@ from grantway.storage.sql.definitions import (
     REVISIONS,
     build_alembic_config,
     build_definitions,
+    build_missing_error,
     check_known,
     check_steps,
     check_version,
+    is_usable,
 )
 from grantway.storage.sql.urls import is_in_memory, parse_url
 
 if TYPE_CHECKING:
     from alembic.config import Config
     from sqlalchemy.engine import Connection
+
+
+WAIT_INTERVAL = 0.25
+"""How often ``wait`` looks, seconds."""
 
 
 class SchemaStatus(Struct, frozen=True):
@@ -46,15 +52,21 @@ class SchemaStatus(Struct, frozen=True):
     head: str
     pending: tuple[str, ...]
 
+    @property
+    def is_usable(self) -> bool:
+        """Whether this version works with it: it is the newest, or newer still and only added to."""
+        return is_usable(self.current)
+
 
 def upgrade(url: str, revision: str = "head") -> SchemaStatus:
     """Brings the schema to ``revision``; a SQLite file that is not there is created, for its owner only.
 
     Under a lock, so that of two at once the second finds nothing to do. On SQLite and PostgreSQL it is one transaction:
-    killed half-way it has done nothing. MariaDB and MySQL commit each definition: run again, it goes on.
+    killed half-way it has done nothing. MariaDB and MySQL commit each definition: run again, it goes on. A newer schema
+    that this version works with is left as it is.
 
     Raises:
-        ConfigurationError: no such database can be opened. SchemaError: no such revision.
+        ConfigurationError: no such database can be opened. SchemaError: no such revision, or the schema is too new.
         StoreUnavailable: the database stays locked.
     """
     target = HEAD if revision == "head" else revision
@@ -67,7 +79,7 @@ def upgrade(url: str, revision: str = "head") -> SchemaStatus:
     if target == HEAD and _create_if_empty(path):
         return status(url)
     current = status(url).current
-    if current != target:
+    if current != target and not (target == HEAD and is_usable(current)):
         check_known(current)
         with _migrating(path) as (config, _):
             from alembic import command
@@ -111,13 +123,38 @@ def _describe(current: str | None) -> SchemaStatus:
 
 
 def check(url: str) -> None:
-    """Returns when the schema is the one this version works with; in memory it always is.
+    """Returns when the schema is one this version works with; in memory it always is.
 
     Raises:
         SchemaError: says what to do. ConfigurationError: the database cannot be opened.
     """
     if not is_in_memory(url):
         check_version(status(url).current)
+
+
+def wait(url: str, timeout: float) -> SchemaStatus:
+    """Returns as soon as ``check`` would pass: while another node migrates, or the database itself is starting.
+
+    ``timeout``: seconds.
+
+    Raises:
+        SchemaError: the schema is still too old, or it is too new, which no waiting changes.
+        StoreUnavailable: the database still does not answer. ConfigurationError: it cannot be opened.
+    """
+    deadline = time.monotonic() + timeout
+    while True:
+        failure: SchemaError | StoreUnavailable
+        try:
+            found = status(url)
+            check_known(None if found.is_usable else found.current)
+            if found.is_usable:
+                return found
+            failure = build_missing_error(found.current)
+        except StoreUnavailable as error:
+            failure = error
+        if time.monotonic() >= deadline:
+            raise failure
+        time.sleep(min(WAIT_INTERVAL, max(0.0, deadline - time.monotonic())))
 
 
 # -- SQLite -----------------------------------------------------------------------------------------------------------

@@ -6,8 +6,12 @@ Alembic is synchronous and the drivers are not: a thread with an event loop of i
 from __future__ import annotations
 
 import asyncio
+import random
+import secrets
 import threading
+import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from importlib import resources
 from typing import Any, TypeVar
 
@@ -18,12 +22,14 @@ from sqlalchemy.exc import DBAPIError
 from grantway.errors import StoreUnavailable
 from grantway.storage.sql.definitions import (
     HEAD,
+    LOCK_TABLE,
     LOCK_TIMEOUT,
     MIGRATIONS,
     VERSION_TABLE,
     build_alembic_config,
     check_known,
     check_steps,
+    is_usable,
 )
 from grantway.storage.sql.tables import METADATA
 from grantway.storage.sql.urls import load_package, parse_url
@@ -31,6 +37,8 @@ from grantway.storage.sql.urls import load_package, parse_url
 T = TypeVar("T")
 
 CONNECT_TIMEOUT = 10.0
+TABLE_TIMEOUT = 2.0
+"""How long a definition waits for a table that is in use, and everybody behind it with it, seconds."""
 MIGRATION_LOCK = 0x6772_616E_7477_6D67
 """PostgreSQL's advisory lock of whoever changes the schema."""
 
@@ -44,28 +52,68 @@ def upgrade(url: str, target: str) -> str | None:
     """Returns the version reached. Raises as ``schema.upgrade``."""
 
     def work(connection: Connection) -> str | None:
-        with _Lock(connection):
+        with _lock(connection):
             current = _read_version(connection)
+            if current == target or (target == HEAD and is_usable(current)):
+                return current
             check_known(current)
             if current is None and target == HEAD and _can_create(connection):
                 _create(connection)
-            elif current != target:
+            else:
                 migrate(connection, "upgrade", target)
             return _read_version(connection)
 
-    return run(url, work)
+    return _run_between_others(url, work)
 
 
 def downgrade(url: str, steps: int) -> str | None:
     """Returns the version reached. Raises as ``schema.downgrade``."""
 
     def work(connection: Connection) -> str | None:
-        with _Lock(connection):
+        with _lock(connection):
             check_steps(_read_version(connection), steps)
             migrate(connection, "downgrade", f"-{steps}")
             return _read_version(connection)
 
-    return run(url, work)
+    return _run_between_others(url, work)
+
+
+def _run_between_others(url: str, work: Callable[[Connection], T]) -> T:
+    """Runs ``work`` again and again until it gets the locks it needs at a moment when nobody has them.
+
+    A definition that waits for a table keeps all who come after it waiting too, so it waits for a moment only
+    (``TABLE_TIMEOUT``). What was done until then is undone, or, where definitions commit by themselves, found done.
+
+    Raises:
+        StoreUnavailable: the moment did not come within ``LOCK_TIMEOUT``.
+    """
+    deadline = time.monotonic() + LOCK_TIMEOUT
+    while True:
+        try:
+            return run(url, work)
+        except StoreUnavailable as error:
+            if not _is_lock_timeout(error.__cause__) or time.monotonic() >= deadline:
+                raise
+        time.sleep(random.uniform(0.2, 1.0))  # noqa: S311  so that two do not meet again
+
+
+def _is_lock_timeout(error: BaseException | None) -> bool:
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    cause = getattr(cause, "__cause__", None) or cause  # asyncpg's own is behind SQLAlchemy's
+    from grantway.storage.sql.schema_vendors import is_lock_timeout
+
+    if is_lock_timeout(cause):
+        return True
+    return getattr(cause, "sqlstate", None) == "55P03" or getattr(cause, "args", (None,))[:1] == (1205,)
+
+
+def _lock(connection: Connection) -> AbstractContextManager[None]:
+    """The lock of whoever changes the schema."""
+    if connection.dialect.name not in ("oracle", "mssql"):
+        return _Lock(connection)
+    from grantway.storage.sql.schema_vendors import OracleLock, SqlServerLock
+
+    return (OracleLock if connection.dialect.name == "oracle" else SqlServerLock)(connection, TABLE_TIMEOUT)
 
 
 class _Lock:
@@ -76,16 +124,24 @@ class _Lock:
 
     def __enter__(self) -> None:
         if self._connection.dialect.name == "postgresql":
-            limit = str(int(LOCK_TIMEOUT * 1000))
-            self._connection.execute(text("SELECT set_config('lock_timeout', :limit, true)"), {"limit": limit})
+            self._limit(LOCK_TIMEOUT)
             self._connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": MIGRATION_LOCK})
+            self._limit(TABLE_TIMEOUT)
             return
+        limit = max(1, int(TABLE_TIMEOUT))
+        self._connection.execute(
+            text(f"SET SESSION lock_wait_timeout = {limit}, SESSION innodb_lock_wait_timeout = {limit}")
+        )
         name = "SELECT GET_LOCK(CONCAT('grantway.', LEFT(MD5(DATABASE()), 32)), :timeout)"
         if self._connection.execute(text(name), {"timeout": LOCK_TIMEOUT}).scalar() != 1:
             raise StoreUnavailable(detail="another migration does not end")
 
     def __exit__(self, *_: object) -> None:
         """Nothing: what was done is committed first."""
+
+    def _limit(self, seconds: float) -> None:
+        limit = {"limit": str(int(seconds * 1000))}
+        self._connection.execute(text("SELECT set_config('lock_timeout', :limit, true)"), limit)
 
 
 def _read_version(connection: Connection) -> str | None:
@@ -100,7 +156,7 @@ def _can_create(connection: Connection) -> bool:
     present = set(inspect(connection).get_table_names())
     if connection.dialect.name == "postgresql":
         return not present
-    return present <= {*METADATA.tables, VERSION_TABLE.name}
+    return present <= {*METADATA.tables, VERSION_TABLE.name, LOCK_TABLE}
 
 
 def _create(connection: Connection) -> None:
@@ -133,7 +189,12 @@ def run(url: str, work: Callable[[Connection], T]) -> T:
 
     def serve() -> None:
         try:
-            results.append(asyncio.run(_connect_and_run(url, work)))
+            if parse_url(url)[0] == "mssql":
+                from grantway.storage.sql.schema_vendors import run_on_sqlserver
+
+                results.append(run_on_sqlserver(url, work, CONNECT_TIMEOUT))
+            else:
+                results.append(asyncio.run(_connect_and_run(url, work)))
         except BaseException as error:  # it is raised again below
             failures.append(error)
 
@@ -146,21 +207,33 @@ def run(url: str, work: Callable[[Connection], T]) -> T:
 
 
 async def _connect_and_run(url: str, work: Callable[[Connection], T]) -> T:
-    load_package("greenlet", "postgres" if parse_url(url)[0] == "postgresql" else "mysql")
+    backend = parse_url(url)[0]
+    load_package("greenlet", {"postgresql": "postgres", "oracle": "oracle"}.get(backend, "mysql"))
     from sqlalchemy.ext.asyncio import create_async_engine
     from sqlalchemy.pool import NullPool
 
-    async def connect() -> Any:
-        if parse_url(url)[0] == "postgresql":
+    async def connect(**_: Any) -> Any:
+        if backend == "postgresql":
             from grantway.storage.sql import postgres
 
             return await postgres.connect(url, timeout=CONNECT_TIMEOUT, application="grantway migrate")
+        if backend == "oracle":
+            from grantway.storage.sql.schema_vendors import connect_oracle
+
+            return await connect_oracle(url, CONNECT_TIMEOUT)
         from grantway.storage.sql import mysql
 
         return await mysql.connect(url, timeout=CONNECT_TIMEOUT)
 
-    dialect = "postgresql+asyncpg://" if parse_url(url)[0] == "postgresql" else "mysql+asyncmy://"
-    engine = create_async_engine(dialect, async_creator=connect, poolclass=NullPool)
+    dialect = "postgresql+asyncpg://" if backend == "postgresql" else "mysql+asyncmy://"
+    if backend == "oracle":
+        from grantway.storage.sql import oracle_dialect
+
+        dialect = f"{oracle_dialect.NAME}://"
+    arguments: dict[str, Any] = {"async_creator_fn": connect}
+    if dialect.startswith("postgresql"):  # behind a pooler others have used this connection, and names of theirs stay
+        arguments["prepared_statement_name_func"] = lambda: f"grantway_{secrets.token_hex(12)}"
+    engine = create_async_engine(dialect, connect_args=arguments, poolclass=NullPool)
     try:
         async with engine.begin() as connection:
             return await connection.run_sync(work)

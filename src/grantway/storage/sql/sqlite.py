@@ -27,7 +27,7 @@ from grantway.storage.sql import schema
 from grantway.storage.sql.definitions import build_missing_error, check_version
 from grantway.storage.sql.sqlite_transaction import SqliteTransaction
 from grantway.storage.sql.statements import Compiled, compile_statements
-from grantway.storage.sql.transaction import Abandon, Verb
+from grantway.storage.sql.transaction import Abandon, Keys, Verb
 
 T = TypeVar("T")
 
@@ -185,10 +185,10 @@ class SqliteDriver:
 
     # -- calls --------------------------------------------------------------------------------------------------------
 
-    def read(self, verb: Verb[T]) -> Awaitable[T]:
+    def read(self, verb: Verb[T], keys: Keys | None = None) -> Awaitable[T]:
         return self._submit(self._reads, lambda tx: _step(verb(tx)))
 
-    def write(self, verb: Verb[T]) -> Awaitable[T]:
+    def write(self, verb: Verb[T], keys: Keys | None = None) -> Awaitable[T]:
         return self._submit(self._writes, lambda tx: _step(verb(tx)))
 
     def has_moved(self) -> Awaitable[bool]:

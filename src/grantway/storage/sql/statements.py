@@ -30,8 +30,10 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.engine import Dialect
+from sqlalchemy.types import TypeEngine
 
 from grantway.storage.sql import tables as t
+from grantway.storage.sql.database_time import DatabaseTime
 
 
 class Statement(Struct, frozen=True, eq=False):
@@ -42,11 +44,16 @@ class Statement(Struct, frozen=True, eq=False):
 
 
 class Compiled(Struct, frozen=True, eq=False):
-    """A statement in one dialect. ``names`` are its parameters in the order of their positions."""
+    """A statement in one dialect. ``names`` are its parameters in the order of their positions.
+
+    ``types`` are the parameters' types and ``columns`` those of the rows, for drivers that have to convert.
+    """
 
     text: str
     names: tuple[str, ...]
     constants: Mapping[str, Any]
+    types: tuple[TypeEngine[Any], ...] = ()
+    columns: tuple[TypeEngine[Any], ...] = ()
 
 
 _ALL: dict[str, Statement] = {}
@@ -61,7 +68,9 @@ def _compile(statement: Statement, dialect: Dialect) -> Compiled:
     compiled: Any = statement.expression.compile(dialect=dialect)  # type: ignore[attr-defined]
     names = tuple(compiled.positiontup or ())
     constants = {name: compiled.binds[name].value for name in names if not compiled.binds[name].required}
-    return Compiled(str(compiled), names, constants)
+    types = tuple(compiled.binds[name].type for name in names)
+    columns = tuple(column.type for column in compiled._result_columns)
+    return Compiled(str(compiled), names, constants, types, columns)
 
 
 def _define(name: str, expression: Select[Any] | Insert | Update | Delete) -> Statement:
@@ -90,6 +99,7 @@ AFTER_ALL = "\U0010ffff"
 """Sorts after every identifier."""
 
 PING = _define("ping", select(literal_column("1")))
+LOAD_TIME = _define("load_time", select(DatabaseTime().label("now")))
 
 # -- tenants ----------------------------------------------------------------------------------------------------------
 
@@ -131,7 +141,12 @@ LIST_CLIENTS: dict[tuple[str, ...], Statement] = {
     filters: _list_clients(*filters) for filters in ((), ("client_name",), ("owner",), ("client_name", "owner"))
 }
 HAS_ORIGIN = _define(
-    "has_origin", select(literal_column("1")).where(_at(t.client_origin, "tenant", "origin")).limit(_limit)
+    "has_origin",
+    # SQL Server limits only what has an order.
+    select(literal_column("1"))
+    .where(_at(t.client_origin, "tenant", "origin"))
+    .order_by(t.client_origin.c.client_id)
+    .limit(_limit),
 )
 INSERT_ORIGIN = _define("insert_origin", _insert(t.client_origin))
 DELETE_ORIGINS = _define("delete_origins", delete(t.client_origin).where(_at(t.client_origin, "tenant", "client_id")))
@@ -230,17 +245,44 @@ def _revoke_all(*filters: str, only_bound: bool = False) -> Statement:
     return _define("_by_".join(["revoke_authorizations", *filters]), query)
 
 
-def _find_live(*filters: str) -> Statement:
-    query = select(_a.authorization_id).where(_at(t.authorization, "tenant", *filters), _is_live)
-    return _define("_by_".join(["find_live_authorizations", *filters]), query)
+def _count_live(*filters: str) -> Statement:
+    query = select(func.count()).select_from(t.authorization).where(_at(t.authorization, "tenant", *filters), _is_live)
+    return _define("_by_".join(["count_live_authorizations", *filters]), query)
+
+
+def _find_end_of_part(*filters: str) -> Statement:
+    condition = and_(_at(t.authorization, "tenant", *filters), _a.revoked_at.is_(None))
+    query = select(_a.created_at).where(condition).order_by(_a.created_at).limit(_limit).offset(bindparam("skip"))
+    return _define("_by_".join(["find_end_of_part", *filters]), query)
+
+
+def _revoke_part(*filters: str) -> Statement:
+    condition = and_(_at(t.authorization, "tenant", *filters), _a.revoked_at.is_(None))
+    query = update(t.authorization).where(condition, _a.created_at <= bindparam("end"))
+    return _define("_by_".join(["revoke_part_of_authorizations", *filters]), query.values(revoked_at=bindparam("now")))
+
+
+def _find_latest_revoked(*filters: str) -> Statement:
+    condition = and_(_at(t.authorization, "tenant", *filters), _a.revoked_at.is_not(None))
+    query = select(func.max(_a.created_at)).where(condition)
+    return _define("_by_".join(["find_latest_revoked_authorization", *filters]), query)
 
 
 REVOKE_AUTHORIZATIONS: dict[tuple[str, ...], Statement] = {
     filters: _revoke_all(*filters) for filters in (("subject",), ("client_id",), ("subject", "client_id"))
 }
 REVOKE_SESSION_AUTHORIZATIONS = _revoke_all("session_id", only_bound=True)
-FIND_LIVE_AUTHORIZATIONS: dict[tuple[str, ...], Statement] = {
-    filters: _find_live(*filters) for filters in (("subject",), ("client_id",), ("subject", "client_id"))
+COUNT_LIVE_AUTHORIZATIONS: dict[tuple[str, ...], Statement] = {
+    filters: _count_live(*filters) for filters in (("subject",), ("client_id",), ("subject", "client_id"))
+}
+FIND_END_OF_PART: dict[tuple[str, ...], Statement] = {
+    filters: _find_end_of_part(*filters) for filters in (("subject",), ("client_id",), ("subject", "client_id"))
+}
+REVOKE_PART: dict[tuple[str, ...], Statement] = {
+    filters: _revoke_part(*filters) for filters in (("subject",), ("client_id",), ("subject", "client_id"))
+}
+FIND_LATEST_REVOKED: dict[tuple[str, ...], Statement] = {
+    filters: _find_latest_revoked(*filters) for filters in (("subject",), ("client_id",), ("subject", "client_id"))
 }
 
 # -- sessions ---------------------------------------------------------------------------------------------------------
@@ -333,7 +375,8 @@ LIST_KEYS = _define(
     select(t.signing_key).where(_at(t.signing_key, "tenant")).order_by(_k.created_at.desc(), _k.kid.desc()),
 )
 FIND_KEY_IN_STATE = _define(
-    "find_key_in_state", select(_k.kid).where(_at(t.signing_key, "tenant", "alg", "state")).limit(_limit)
+    "find_key_in_state",
+    select(_k.kid).where(_at(t.signing_key, "tenant", "alg", "state")).order_by(_k.kid).limit(_limit),
 )
 INSERT_KEY = _define("insert_key", _insert(t.signing_key))
 MOVE_KEY = _define(
@@ -370,7 +413,10 @@ TIGHTEN_REVOCATION = _define(
     ),
 )
 FIND_REVOCATION = _define("find_revocation", select(t.revocation).where(_this_revocation))
-LOAD_REVOCATIONS = _define("load_revocations", select(t.revocation).where(_r.keep_until > bindparam("now")))
+LOAD_REVOCATIONS = _define(
+    "load_revocations",
+    select(t.revocation).where(_r.keep_until > bindparam("now")).order_by(_r.keep_until).limit(_limit),
+)
 
 INSERT_CHANGE = _define("insert_change", _insert(t.change, "sequence"))
 LOAD_CHANGES = _define(
@@ -419,11 +465,34 @@ TAKE_BACK_ATTEMPT = _define(
 LOAD_ATTEMPTS = _define("load_attempts", select(t.attempt.c.attempts).where(_this_attempt))
 DELETE_ATTEMPTS = _define("delete_attempts", delete(t.attempt).where(_this_attempt))
 
+# -- leases -----------------------------------------------------------------------------------------------------------
+
+LOAD_LEASE = _define("load_lease", select(t.lease.c.holder, t.lease.c.beat).where(_at(t.lease, "name")))
+INSERT_LEASE = _define("insert_lease", _insert(t.lease))
+TAKE_LEASE = _define(
+    "take_lease",
+    update(t.lease)
+    .where(
+        _at(t.lease, "name"),
+        t.lease.c.holder == bindparam("seen_holder"),
+        t.lease.c.beat == bindparam("seen_beat"),
+    )
+    .values(_set(t.lease, "holder", "beat")),
+)
+DELETE_LEASE = _define("delete_lease", delete(t.lease).where(_at(t.lease, "name", "holder", "beat")))
+
 # -- cleaning ---------------------------------------------------------------------------------------------------------
 
 
+CLEANED_AT_ONCE = 20
+"""Rows that one statement deletes. Not every database can compare pairs with a list, and none does it quicker."""
+
+
 class Cleaning(Struct, frozen=True, eq=False):
-    """Finds the keys of rows that no longer matter, and deletes one."""
+    """Finds the keys of rows that no longer matter, oldest first, and deletes ``CLEANED_AT_ONCE`` of them.
+
+    The parameters of ``delete`` are ``now`` and, for the row ``n``, its key's ``columns`` as ``column_n``.
+    """
 
     find: Statement
     delete: Statement
@@ -432,11 +501,12 @@ class Cleaning(Struct, frozen=True, eq=False):
 
 def _clean(table: Table, column: str) -> Cleaning:
     key = [c.name for c in table.primary_key.columns]
-    find = select(*(table.c[name] for name in key)).where(table.c[column] <= bindparam("now")).limit(_limit)
-    condition = and_(_at(table, *key), table.c[column] <= bindparam("now"))
+    ended = table.c[column] <= bindparam("now")
+    find = select(*(table.c[name] for name in key)).where(ended).order_by(table.c[column]).limit(_limit)
+    rows = (and_(*(table.c[name] == bindparam(f"{name}_{n}") for name in key)) for n in range(CLEANED_AT_ONCE))
     return Cleaning(
         _define(f"find_expired_{table.name}", find),
-        _define(f"clean_{table.name}", delete(table).where(condition)),
+        _define(f"clean_{table.name}", delete(table).where(or_(*rows), ended)),
         tuple(key),
     )
 

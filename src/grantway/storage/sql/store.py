@@ -11,6 +11,7 @@ from grantway.model import (
     Consent,
     Interaction,
     KeyState,
+    Lease,
     Page,
     RefreshRotation,
     Revocation,
@@ -20,10 +21,23 @@ from grantway.model import (
     Tenant,
 )
 from grantway.ports import Clock, RotationOutcome
-from grantway.storage.sql import authorizations, clients, counters, feed, keys, sessions, statements, subjects
+from grantway.storage.sql import (
+    authorizations,
+    clients,
+    counters,
+    feed,
+    keys,
+    leases,
+    row_keys,
+    sessions,
+    statements,
+    subjects,
+)
 from grantway.storage.sql.transaction import Driver, Transaction
 
 CHANGES_AT_ONCE = 1000
+REVOKED_AT_ONCE = 5000
+"""Authorizations that one transaction revokes."""
 
 
 class SqlStore:
@@ -44,10 +58,15 @@ class SqlStore:
     async def ping(self) -> None:
         await self._read(_ping)
 
+    async def load_time(self) -> int | None:
+        if not self._driver.feed_overlap_ms:
+            return None  # a file on this machine: there is no other clock
+        return await self._read(_load_time, row_keys.SHORT)
+
     # -- tenants, clients, subjects -----------------------------------------------------------------------------------
 
     async def load_tenant(self, tenant: str) -> Tenant | None:
-        return await self._read(lambda tx: clients.load_tenant(tx, tenant))
+        return await self._read(lambda tx: clients.load_tenant(tx, tenant), row_keys.SHORT)
 
     async def list_tenants(self, *, cursor: str | None = None, limit: int = 100) -> Page:
         return await self._read(lambda tx: clients.list_tenants(tx, cursor, limit))
@@ -59,7 +78,7 @@ class SqlStore:
         await self._write(lambda tx: clients.update_tenant(tx, tenant))
 
     async def load_client(self, tenant: str, client_id: str) -> Client | None:
-        return await self._read(lambda tx: clients.load_client(tx, tenant, client_id))
+        return await self._read(lambda tx: clients.load_client(tx, tenant, client_id), row_keys.SHORT)
 
     async def list_clients(
         self,
@@ -80,16 +99,17 @@ class SqlStore:
 
     async def delete_client(self, tenant: str, client_id: str, *, revocation: Revocation) -> None:
         now = self._clock.now()
+        await self._revoke_parts(tenant, None, client_id, now)
         await self._write(lambda tx: clients.delete_client(tx, tenant, client_id, revocation, now))
 
     async def has_origin(self, tenant: str, origin: str) -> bool:
-        return await self._read(lambda tx: clients.has_origin(tx, tenant, origin))
+        return await self._read(lambda tx: clients.has_origin(tx, tenant, origin), row_keys.SHORT)
 
     async def load_subject(self, tenant: str, subject: str) -> Subject | None:
-        return await self._read(lambda tx: subjects.load_subject(tx, tenant, subject))
+        return await self._read(lambda tx: subjects.load_subject(tx, tenant, subject), row_keys.SHORT)
 
     async def load_subject_by_username(self, tenant: str, username_key: str) -> Subject | None:
-        return await self._read(lambda tx: subjects.load_subject_by_username(tx, tenant, username_key))
+        return await self._read(lambda tx: subjects.load_subject_by_username(tx, tenant, username_key), row_keys.SHORT)
 
     async def list_subjects(
         self, tenant: str, *, cursor: str | None = None, limit: int = 100, prefix: str | None = None
@@ -110,18 +130,28 @@ class SqlStore:
     # -- authorizations -----------------------------------------------------------------------------------------------
 
     async def insert_authorization(self, authorization: Authorization) -> None:
-        await self._write(lambda tx: authorizations.insert_authorization(tx, authorization))
+        await self._write(
+            lambda tx: authorizations.insert_authorization(tx, authorization),
+            row_keys.grant_keys(authorization, None, None),
+        )
 
     async def grant_authorization(
         self, authorization: Authorization, *, consent: Consent | None, interaction: Interaction | None
     ) -> bool:
-        return await self._write(lambda tx: authorizations.grant_authorization(tx, authorization, consent, interaction))
+        return await self._write(
+            lambda tx: authorizations.grant_authorization(tx, authorization, consent, interaction),
+            row_keys.grant_keys(authorization, consent, interaction),
+        )
 
     async def load_authorization(self, tenant: str, authorization_id: str) -> Authorization | None:
-        return await self._read(lambda tx: authorizations.load_authorization(tx, tenant, authorization_id))
+        return await self._read(
+            lambda tx: authorizations.load_authorization(tx, tenant, authorization_id), row_keys.SHORT
+        )
 
     async def load_authorization_by_code(self, tenant: str, code_digest: bytes) -> Authorization | None:
-        return await self._read(lambda tx: authorizations.load_authorization_by_code(tx, tenant, code_digest))
+        return await self._read(
+            lambda tx: authorizations.load_authorization_by_code(tx, tenant, code_digest), row_keys.SHORT
+        )
 
     async def list_authorizations(
         self,
@@ -138,43 +168,67 @@ class SqlStore:
         )
 
     async def redeem_code(self, tenant: str, authorization_id: str, now: int) -> bool:
-        return await self._write(lambda tx: authorizations.redeem_code(tx, tenant, authorization_id, now))
+        return await self._write(
+            lambda tx: authorizations.redeem_code(tx, tenant, authorization_id, now),
+            (row_keys.authorization_key(tenant, authorization_id),),
+        )
 
     async def rotate_refresh(
         self, tenant: str, authorization_id: str, generation: int, *, rotation: RefreshRotation, grace_ms: int, now: int
     ) -> RotationOutcome:
         return await self._write(
-            lambda tx: authorizations.rotate_refresh(tx, tenant, authorization_id, generation, rotation, grace_ms, now)
+            lambda tx: authorizations.rotate_refresh(tx, tenant, authorization_id, generation, rotation, grace_ms, now),
+            (row_keys.authorization_key(tenant, authorization_id),),
         )
 
     async def revoke_authorization(self, tenant: str, authorization_id: str, *, now: int, keep_until: int) -> bool:
         return await self._write(
-            lambda tx: authorizations.revoke_authorization(tx, tenant, authorization_id, now, keep_until)
+            lambda tx: authorizations.revoke_authorization(tx, tenant, authorization_id, now, keep_until),
+            row_keys.revoke_keys(tenant, authorization_id),
         )
 
     async def revoke_authorizations(
         self, tenant: str, *, now: int, keep_until: int, subject: str | None = None, client_id: str | None = None
     ) -> int:
-        return await self._write(
-            lambda tx: authorizations.revoke_authorizations(tx, tenant, subject, client_id, now, keep_until)
+        live = await self._read(lambda tx: authorizations.count_authorizations(tx, tenant, subject, client_id, now))
+        await self._revoke_parts(tenant, subject, client_id, now)
+        await self._write(
+            lambda tx: authorizations.revoke_authorizations(
+                tx, tenant, subject, client_id, now, keep_until, may_be_rest=True
+            )
         )
+        return live
+
+    async def _revoke_parts(self, tenant: str, subject: str | None, client_id: str | None, now: int) -> None:
+        """Leaves no more than one transaction may touch, so that a hundred thousand do not hold up everybody else."""
+        while await self._write(
+            lambda tx: authorizations.revoke_part(tx, tenant, subject, client_id, now, REVOKED_AT_ONCE)
+        ):
+            pass
 
     # -- sessions, consents, interactions -----------------------------------------------------------------------------
 
     async def insert_session(self, session: Session) -> None:
-        await self._write(lambda tx: sessions.insert_session(tx, session))
+        await self._write(
+            lambda tx: sessions.insert_session(tx, session), (row_keys.session_key(session.tenant, session.session_id),)
+        )
 
     async def renew_session(self, session: Session) -> bool:
-        return await self._write(lambda tx: sessions.renew_session(tx, session))
+        return await self._write(
+            lambda tx: sessions.renew_session(tx, session), (row_keys.session_key(session.tenant, session.session_id),)
+        )
 
     async def load_session_by_digest(self, tenant: str, digest: bytes) -> Session | None:
-        return await self._read(lambda tx: sessions.load_session_by_digest(tx, tenant, digest))
+        return await self._read(lambda tx: sessions.load_session_by_digest(tx, tenant, digest), row_keys.SHORT)
 
     async def load_session(self, tenant: str, session_id: str) -> Session | None:
-        return await self._read(lambda tx: sessions.load_session(tx, tenant, session_id))
+        return await self._read(lambda tx: sessions.load_session(tx, tenant, session_id), row_keys.SHORT)
 
     async def touch_session(self, tenant: str, session_id: str, *, last_seen_at: int) -> None:
-        await self._write(lambda tx: sessions.touch_session(tx, tenant, session_id, last_seen_at))
+        await self._write(
+            lambda tx: sessions.touch_session(tx, tenant, session_id, last_seen_at),
+            (row_keys.session_key(tenant, session_id),),
+        )
 
     async def list_sessions(self, tenant: str, subject: str, *, now: int) -> tuple[Session, ...]:
         return await self._read(lambda tx: sessions.list_sessions(tx, tenant, subject, now))
@@ -188,19 +242,25 @@ class SqlStore:
         return await self._write(lambda tx: sessions.end_sessions(tx, tenant, subject, now, keep_until, keep))
 
     async def load_consent(self, tenant: str, subject: str, client_id: str) -> Consent | None:
-        return await self._read(lambda tx: sessions.load_consent(tx, tenant, subject, client_id))
+        return await self._read(lambda tx: sessions.load_consent(tx, tenant, subject, client_id), row_keys.SHORT)
 
     async def list_consents(self, tenant: str, subject: str) -> tuple[Consent, ...]:
         return await self._read(lambda tx: sessions.list_consents(tx, tenant, subject))
 
     async def insert_interaction(self, interaction: Interaction) -> None:
-        await self._write(lambda tx: sessions.insert_interaction(tx, interaction))
+        await self._write(
+            lambda tx: sessions.insert_interaction(tx, interaction),
+            (row_keys.interaction_key(interaction.tenant, interaction.interaction_id),),
+        )
 
     async def load_interaction(self, tenant: str, interaction_id: str) -> Interaction | None:
-        return await self._read(lambda tx: sessions.load_interaction(tx, tenant, interaction_id))
+        return await self._read(lambda tx: sessions.load_interaction(tx, tenant, interaction_id), row_keys.SHORT)
 
     async def update_interaction(self, interaction: Interaction) -> bool:
-        return await self._write(lambda tx: sessions.update_interaction(tx, interaction))
+        return await self._write(
+            lambda tx: sessions.update_interaction(tx, interaction),
+            (row_keys.interaction_key(interaction.tenant, interaction.interaction_id),),
+        )
 
     # -- keys, revocations, single use --------------------------------------------------------------------------------
 
@@ -222,32 +282,56 @@ class SqlStore:
         return await self._write(lambda tx: keys.replace_sealed_key(tx, tenant, kid, old, new))
 
     async def insert_revocation(self, revocation: Revocation) -> None:
-        await self._write(lambda tx: feed.put_revocation(tx, revocation))
+        await self._write(
+            lambda tx: feed.put_revocation(tx, revocation),
+            (row_keys.revocation_key(revocation.tenant, revocation.kind, revocation.key),),
+        )
 
     async def find_revocations(self, tenant: str, keys: Sequence[tuple[str, str]]) -> tuple[Revocation, ...]:
-        return await self._read(lambda tx: feed.find_revocations(tx, tenant, keys))
+        return await self._read(lambda tx: feed.find_revocations(tx, tenant, keys), row_keys.SHORT)
 
     async def use_once(self, tenant: str, purpose: str, owner: str, value: bytes, *, expires_at: int) -> bool:
         now = self._clock.now()
-        return await self._write(lambda tx: counters.use_once(tx, tenant, purpose, owner, value, expires_at, now))
+        return await self._write(
+            lambda tx: counters.use_once(tx, tenant, purpose, owner, value, expires_at, now),
+            (row_keys.single_use_key(tenant, purpose, owner, value),),
+        )
 
     async def count_attempt(self, tenant: str, kind: str, key: str, *, now: int, window_ms: int) -> int:
-        return await self._write(lambda tx: counters.count_attempt(tx, tenant, kind, key, now, window_ms))
+        return await self._write(
+            lambda tx: counters.count_attempt(tx, tenant, kind, key, now, window_ms),
+            (row_keys.attempt_key(tenant, kind, key),),
+        )
 
     async def take_back_attempt(self, tenant: str, kind: str, key: str) -> None:
-        await self._write(lambda tx: counters.take_back_attempt(tx, tenant, kind, key))
+        await self._write(
+            lambda tx: counters.take_back_attempt(tx, tenant, kind, key), (row_keys.attempt_key(tenant, kind, key),)
+        )
 
     async def forgive_attempts(self, tenant: str, kind: str, key: str) -> None:
-        await self._write(lambda tx: counters.forgive_attempts(tx, tenant, kind, key))
+        await self._write(
+            lambda tx: counters.forgive_attempts(tx, tenant, kind, key), (row_keys.attempt_key(tenant, kind, key),)
+        )
 
     async def clean(self, *, now: int, limit: int = 1000) -> int:
-        deleted = 0
+        # What is deleted does not come back: a node whose clock is years ahead must not empty the database.
+        there, deleted = await self.load_time(), 0
+        now = now if there is None else min(now, there)
         for table in statements.CLEANINGS:  # a short transaction each
             deleted += await self._clean_table(table, now, limit)
         return deleted
 
     async def _clean_table(self, table: str, now: int, limit: int) -> int:
         return await self._write(lambda tx: counters.clean_table(tx, table, now, limit))
+
+    async def load_lease(self, name: str) -> Lease | None:
+        return await self._read(lambda tx: leases.load_lease(tx, name))
+
+    async def take_lease(self, lease: Lease, seen: Lease | None) -> bool:
+        return await self._write(lambda tx: leases.take_lease(tx, lease, seen))
+
+    async def release_lease(self, lease: Lease) -> bool:
+        return await self._write(lambda tx: leases.release_lease(tx, lease))
 
     # -- change feed --------------------------------------------------------------------------------------------------
 
@@ -267,11 +351,16 @@ class SqlStore:
     async def load_changes(self, after: int, *, limit: int = CHANGES_AT_ONCE) -> tuple[Change, ...]:
         return await self._read(lambda tx: feed.load_changes(tx, after, limit))
 
-    async def load_revocations(self, now: int) -> tuple[Revocation, ...]:
-        return await self._read(lambda tx: feed.load_revocations(tx, now))
+    async def load_revocations(self, now: int, *, limit: int = CHANGES_AT_ONCE) -> tuple[Revocation, ...]:
+        return await self._read(lambda tx: feed.load_revocations(tx, now, limit))
 
     def statement_counts(self) -> dict[str, int]:
         return self._driver.statement_counts()
+
+
+async def _load_time(tx: Transaction) -> int | None:
+    ((now,),) = await tx.fetch(statements.LOAD_TIME)
+    return None if now is None else int(now)
 
 
 async def _ping(tx: Transaction) -> None:

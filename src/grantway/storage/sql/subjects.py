@@ -78,5 +78,5 @@ async def delete_subject(tx: Transaction, tenant: str, subject: str, revocation:
 
 
 async def _revoke_authorizations(tx: Transaction, revocation: Revocation, now: int) -> None:
-    """Each for ever: a refresh that began after ``revocation.not_before`` may have been written before this."""
+    """By their own instant: a refresh that began after ``revocation.not_before`` may have been written before this."""
     await revoke_authorizations(tx, revocation.tenant, revocation.key, None, now, revocation.keep_until)

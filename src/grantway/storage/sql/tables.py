@@ -6,7 +6,7 @@ JSON document. No column needs the empty string to differ from NULL, because on 
 
 from __future__ import annotations
 
-from sqlalchemy import Column, Identity, Index, Integer, LargeBinary, MetaData, PrimaryKeyConstraint, Table
+from sqlalchemy import BigInteger, Column, Identity, Index, Integer, LargeBinary, MetaData, PrimaryKeyConstraint, Table
 
 from grantway.storage.sql.types import TENANT_LENGTH, Digest, Document, Flag, Identifier, Instant, Sequence
 
@@ -200,11 +200,12 @@ attempt = Table(
 )
 
 # The feed is one for all tenants, so its key is the number alone. A number is never used again, not even after all
-# rows were cleaned: AUTOINCREMENT sees to that on SQLite.
+# rows were cleaned: AUTOINCREMENT sees to that on SQLite. On a cluster of Oracle's each node would have a stock of
+# numbers; ORDER keeps them in one row.
 change = Table(
     "change",
     METADATA,
-    Column("sequence", Sequence(), Identity(), primary_key=True),
+    Column("sequence", Sequence(), Identity(oracle_order=True), primary_key=True),
     _tenant(),
     Column("kind", Identifier(KIND_LENGTH), nullable=False),
     Column("key", Identifier(), nullable=False),
@@ -212,4 +213,14 @@ change = Table(
     Column("created_at", Instant(), nullable=False),
     Index("ix_change_created", "created_at"),
     sqlite_autoincrement=True,
+)
+
+# Whoever holds a name does its work for all nodes. A clock has no part in it: see ``ports.Store.take_lease``.
+lease = Table(
+    "lease",
+    METADATA,
+    Column("name", Identifier(KIND_LENGTH), nullable=False),
+    Column("holder", Identifier(), nullable=False),
+    Column("beat", BigInteger(), nullable=False),
+    _key("lease", "name"),
 )

@@ -6,7 +6,7 @@ them; the SQLite driver runs them to the end in one step in its own thread, beca
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Hashable, Sequence
 from typing import Any, Literal, Protocol, TypeVar
 
 from grantway.model import Change, Revocation
@@ -32,17 +32,17 @@ class Abandon(Exception):
 class Transaction(Protocol):
     """One atomic unit. Parameters go by the names in ``statements``."""
 
-    async def fetch(self, statement: Statement, **values: Any) -> Sequence[Row]:
+    def fetch(self, statement: Statement, **values: Any) -> Awaitable[Sequence[Row]]:
         """All rows of a SELECT."""
 
-    async def execute(self, statement: Statement, **values: Any) -> int:
+    def execute(self, statement: Statement, **values: Any) -> Awaitable[int]:
         """Runs an UPDATE or DELETE and returns how many rows it changed.
 
         Raises:
             Duplicate: a unique index refuses it.
         """
 
-    async def insert(self, statement: Statement, **values: Any) -> bool:
+    def insert(self, statement: Statement, **values: Any) -> Awaitable[bool]:
         """Runs an INSERT; False: its key is taken. The transaction stays usable either way."""
 
     async def append_change(
@@ -52,6 +52,9 @@ class Transaction(Protocol):
 
 
 Verb = Callable[[Transaction], Coroutine[Any, Any, T]]
+Keys = tuple[Hashable, ...]
+"""The rows a verb touches (see ``row_keys``). A driver may run verbs side by side that have none in common; None: it
+may touch any row. A read with keys, be they none, is short and may be answered together with others."""
 
 
 class Driver(Protocol):
@@ -64,9 +67,9 @@ class Driver(Protocol):
 
     async def stop(self) -> None: ...
 
-    def read(self, verb: Verb[T]) -> Awaitable[T]: ...
+    def read(self, verb: Verb[T], keys: Keys | None = None) -> Awaitable[T]: ...
 
-    def write(self, verb: Verb[T]) -> Awaitable[T]: ...
+    def write(self, verb: Verb[T], keys: Keys | None = None) -> Awaitable[T]: ...
 
     def has_moved(self) -> Awaitable[bool]: ...
 

@@ -16,6 +16,8 @@ from sqlalchemy.types import TypeEngine
 TENANT_LENGTH = 64
 IDENTIFIER_LENGTH = 255
 DIGEST_SIZE = 32
+LONGEST_CHARACTER = 4
+"""Bytes of a character in UTF-8, at most."""
 
 _POSTGRESQL = "postgresql"
 _MYSQL = "mysql"
@@ -25,7 +27,11 @@ _ORACLE = "oracle"
 
 
 class Identifier(TypeDecorator[str]):
-    """Text of bounded length, compared and sorted by its bytes, trailing blanks included."""
+    """Text of bounded length, compared and sorted by its bytes, trailing blanks included.
+
+    SQL Server pads with blanks before it compares text, whatever the collation, so there the column holds the bytes of
+    the text in UTF-8. It fills bytes up with zeros instead, and no identifier has one (``records.check_identifiers``).
+    """
 
     impl = String
     cache_ok = True
@@ -44,14 +50,17 @@ class Identifier(TypeDecorator[str]):
             collation = "utf8mb4_nopad_bin" if getattr(dialect, "is_mariadb", False) else "utf8mb4_0900_bin"
             return VARCHAR(self.length, charset="utf8mb4", collation=collation)
         if dialect.name == _MSSQL:
-            from sqlalchemy.dialects.mssql import NVARCHAR
+            from sqlalchemy.dialects.mssql import VARBINARY
 
-            return NVARCHAR(self.length, collation="Latin1_General_100_BIN2")
-        if dialect.name == _ORACLE:
-            from sqlalchemy.dialects.oracle import NVARCHAR2
-
-            return NVARCHAR2(self.length)
+            return VARBINARY(self.length * LONGEST_CHARACTER)  # type: ignore[no-untyped-call]
         return String(self.length)
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> Any:
+        return value.encode() if dialect.name == _MSSQL and value is not None else value
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> str | None:
+        text: str | None = value.decode() if dialect.name == _MSSQL and value is not None else value
+        return text
 
 
 class Document(TypeDecorator[str]):
@@ -69,10 +78,6 @@ class Document(TypeDecorator[str]):
             from sqlalchemy.dialects.mssql import NVARCHAR
 
             return NVARCHAR(None)
-        if dialect.name == _ORACLE:
-            from sqlalchemy.dialects.oracle import NCLOB
-
-            return NCLOB()
         return Text()
 
 

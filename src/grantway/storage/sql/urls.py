@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Set
 from types import ModuleType
 from typing import Literal
 
@@ -11,7 +12,7 @@ from sqlalchemy.exc import ArgumentError
 
 from grantway.errors import ConfigurationError
 
-Backend = Literal["sqlite", "postgresql", "mysql"]
+Backend = Literal["sqlite", "postgresql", "mysql", "oracle", "mssql"]
 
 _BACKENDS: dict[str, Backend] = {
     "sqlite": "sqlite",
@@ -19,9 +20,12 @@ _BACKENDS: dict[str, Backend] = {
     "postgres": "postgresql",
     "mysql": "mysql",
     "mariadb": "mysql",
+    "oracle": "oracle",
+    "mssql": "mssql",
 }
 _SUPPORTED = (
-    "sqlite:///file.db, sqlite://, postgresql://user:password@host/database, mariadb:// and mysql:// in the same form"
+    "sqlite:///file.db, sqlite://, postgresql://user:password@host/database, and mariadb://, mysql://, oracle:// "
+    "(with the service in place of the database) and mssql:// in the same form"
 )
 
 
@@ -43,6 +47,15 @@ def parse_url(url: str) -> tuple[Backend, URL]:
     if backend != "sqlite" and not parsed.database:
         raise ConfigurationError("database.url: it names no database: postgresql://user:password@host/database")
     return backend, parsed
+
+
+def check_parts(parts: URL, known: Set[str]) -> URL:
+    """The parts again. Raises ``ConfigurationError`` if the query has a parameter that is not ``known``."""
+    if unknown := sorted(set(parts.query) - known):
+        raise ConfigurationError(f"database.url: {unknown[0]!r} is not known; known are {', '.join(sorted(known))}")
+    if any(not isinstance(value, str) for value in parts.query.values()):
+        raise ConfigurationError("database.url: a parameter is there twice")
+    return parts
 
 
 def is_in_memory(url: str) -> bool:

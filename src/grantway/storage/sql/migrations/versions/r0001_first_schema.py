@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import sqlalchemy as sa
-from alembic import op
 
+from grantway.storage.sql.migrations.steps import create_index, create_table, drop_table
 from grantway.storage.sql.types import TENANT_LENGTH, Digest, Document, Flag, Identifier, Instant, Sequence
 
 revision = "0001"
@@ -45,22 +45,22 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     for table in _TABLES:
-        op.drop_table(table)
+        drop_table(table)
 
 
 def _create_tenant() -> None:
-    op.create_table(
+    create_table(
         "tenant",
         sa.Column("tenant", Identifier(TENANT_LENGTH), nullable=False),
         sa.Column("issuer", Identifier(), nullable=False),
         sa.Column("document", Document(), nullable=False),
         sa.PrimaryKeyConstraint("tenant", name="pk_tenant", mssql_clustered=False),
     )
-    op.create_index("ux_tenant_issuer", "tenant", ["issuer"], unique=True)
+    create_index("ux_tenant_issuer", "tenant", ["issuer"], unique=True)
 
 
 def _create_client() -> None:
-    op.create_table(
+    create_table(
         "client",
         sa.Column("tenant", Identifier(TENANT_LENGTH), nullable=False),
         sa.Column("client_id", Identifier(), nullable=False),
@@ -71,12 +71,12 @@ def _create_client() -> None:
         sa.Column("document", Document(), nullable=False),
         sa.PrimaryKeyConstraint("tenant", "client_id", name="pk_client", mssql_clustered=False),
     )
-    op.create_index("ix_client_name", "client", ["tenant", "client_name", "client_id"])
-    op.create_index("ix_client_owner", "client", ["tenant", "owner", "client_id"])
+    create_index("ix_client_name", "client", ["tenant", "client_name", "client_id"])
+    create_index("ix_client_owner", "client", ["tenant", "owner", "client_id"])
 
 
 def _create_client_origin() -> None:
-    op.create_table(
+    create_table(
         "client_origin",
         sa.Column("tenant", Identifier(TENANT_LENGTH), nullable=False),
         sa.Column("origin", Identifier(), nullable=False),
@@ -84,11 +84,11 @@ def _create_client_origin() -> None:
         sa.PrimaryKeyConstraint("tenant", "origin", "client_id", name="pk_client_origin", mssql_clustered=False),
         sqlite_with_rowid=False,
     )
-    op.create_index("ix_client_origin_client", "client_origin", ["tenant", "client_id"])
+    create_index("ix_client_origin_client", "client_origin", ["tenant", "client_id"])
 
 
 def _create_subject() -> None:
-    op.create_table(
+    create_table(
         "subject",
         sa.Column("tenant", Identifier(TENANT_LENGTH), nullable=False),
         sa.Column("subject", Identifier(), nullable=False),
@@ -98,11 +98,11 @@ def _create_subject() -> None:
         sa.Column("document", Document(), nullable=False),
         sa.PrimaryKeyConstraint("tenant", "subject", name="pk_subject", mssql_clustered=False),
     )
-    op.create_index("ux_subject_username", "subject", ["tenant", "username_key"], unique=True)
+    create_index("ux_subject_username", "subject", ["tenant", "username_key"], unique=True)
 
 
 def _create_session() -> None:
-    op.create_table(
+    create_table(
         "session",
         sa.Column("tenant", Identifier(TENANT_LENGTH), nullable=False),
         sa.Column("session_id", Identifier(), nullable=False),
@@ -115,13 +115,13 @@ def _create_session() -> None:
         sa.Column("document", Document(), nullable=False),
         sa.PrimaryKeyConstraint("tenant", "session_id", name="pk_session", mssql_clustered=False),
     )
-    op.create_index("ix_session_expires", "session", ["expires_at"])
-    op.create_index("ix_session_subject", "session", ["tenant", "subject", "created_at"])
-    op.create_index("ux_session_digest", "session", ["tenant", "digest"], unique=True)
+    create_index("ix_session_expires", "session", ["expires_at"])
+    create_index("ix_session_subject", "session", ["tenant", "subject", "created_at"])
+    create_index("ux_session_digest", "session", ["tenant", "digest"], unique=True)
 
 
 def _create_consent() -> None:
-    op.create_table(
+    create_table(
         "consent",
         sa.Column("tenant", Identifier(TENANT_LENGTH), nullable=False),
         sa.Column("subject", Identifier(), nullable=False),
@@ -129,11 +129,11 @@ def _create_consent() -> None:
         sa.Column("document", Document(), nullable=False),
         sa.PrimaryKeyConstraint("tenant", "subject", "client_id", name="pk_consent", mssql_clustered=False),
     )
-    op.create_index("ix_consent_client", "consent", ["tenant", "client_id"])
+    create_index("ix_consent_client", "consent", ["tenant", "client_id"])
 
 
 def _create_interaction() -> None:
-    op.create_table(
+    create_table(
         "interaction",
         sa.Column("tenant", Identifier(TENANT_LENGTH), nullable=False),
         sa.Column("interaction_id", Identifier(), nullable=False),
@@ -143,11 +143,11 @@ def _create_interaction() -> None:
         sa.Column("document", Document(), nullable=False),
         sa.PrimaryKeyConstraint("tenant", "interaction_id", name="pk_interaction", mssql_clustered=False),
     )
-    op.create_index("ix_interaction_expires", "interaction", ["expires_at"])
+    create_index("ix_interaction_expires", "interaction", ["expires_at"])
 
 
 def _create_authorization() -> None:
-    op.create_table(
+    create_table(
         "authorization",
         sa.Column("tenant", Identifier(TENANT_LENGTH), nullable=False),
         sa.Column("authorization_id", Identifier(), nullable=False),
@@ -166,16 +166,16 @@ def _create_authorization() -> None:
         sa.Column("document", Document(), nullable=False),
         sa.PrimaryKeyConstraint("tenant", "authorization_id", name="pk_authorization", mssql_clustered=False),
     )
-    op.create_index("ix_authorization_client", "authorization", ["tenant", "client_id", "created_at"])
-    op.create_index("ix_authorization_created", "authorization", ["tenant", "created_at"])
-    op.create_index("ix_authorization_expires", "authorization", ["expires_at"])
-    op.create_index("ix_authorization_session", "authorization", ["tenant", "session_id"])
-    op.create_index("ix_authorization_subject", "authorization", ["tenant", "subject", "created_at"])
-    op.create_index("ux_authorization_code", "authorization", ["tenant", "code_digest"], unique=True)
+    create_index("ix_authorization_client", "authorization", ["tenant", "client_id", "created_at"])
+    create_index("ix_authorization_created", "authorization", ["tenant", "created_at"])
+    create_index("ix_authorization_expires", "authorization", ["expires_at"])
+    create_index("ix_authorization_session", "authorization", ["tenant", "session_id"])
+    create_index("ix_authorization_subject", "authorization", ["tenant", "subject", "created_at"])
+    create_index("ux_authorization_code", "authorization", ["tenant", "code_digest"], unique=True)
 
 
 def _create_signing_key() -> None:
-    op.create_table(
+    create_table(
         "signing_key",
         sa.Column("tenant", Identifier(TENANT_LENGTH), nullable=False),
         sa.Column("kid", Identifier(), nullable=False),
@@ -189,11 +189,11 @@ def _create_signing_key() -> None:
         sa.Column("remove_at", Instant()),
         sa.PrimaryKeyConstraint("tenant", "kid", name="pk_signing_key", mssql_clustered=False),
     )
-    op.create_index("ix_signing_key_remove", "signing_key", ["remove_at"])
+    create_index("ix_signing_key_remove", "signing_key", ["remove_at"])
 
 
 def _create_revocation() -> None:
-    op.create_table(
+    create_table(
         "revocation",
         sa.Column("tenant", Identifier(TENANT_LENGTH), nullable=False),
         sa.Column("kind", Identifier(32), nullable=False),
@@ -203,11 +203,11 @@ def _create_revocation() -> None:
         sa.PrimaryKeyConstraint("tenant", "kind", "key", name="pk_revocation", mssql_clustered=False),
         sqlite_with_rowid=False,
     )
-    op.create_index("ix_revocation_keep", "revocation", ["keep_until"])
+    create_index("ix_revocation_keep", "revocation", ["keep_until"])
 
 
 def _create_single_use() -> None:
-    op.create_table(
+    create_table(
         "single_use",
         sa.Column("tenant", Identifier(TENANT_LENGTH), nullable=False),
         sa.Column("digest", Digest(), nullable=False),
@@ -215,11 +215,11 @@ def _create_single_use() -> None:
         sa.PrimaryKeyConstraint("tenant", "digest", name="pk_single_use", mssql_clustered=False),
         sqlite_with_rowid=False,
     )
-    op.create_index("ix_single_use_expires", "single_use", ["expires_at"])
+    create_index("ix_single_use_expires", "single_use", ["expires_at"])
 
 
 def _create_attempt() -> None:
-    op.create_table(
+    create_table(
         "attempt",
         sa.Column("tenant", Identifier(TENANT_LENGTH), nullable=False),
         sa.Column("digest", Digest(), nullable=False),
@@ -229,13 +229,13 @@ def _create_attempt() -> None:
         sa.PrimaryKeyConstraint("tenant", "digest", name="pk_attempt", mssql_clustered=False),
         sqlite_with_rowid=False,
     )
-    op.create_index("ix_attempt_expires", "attempt", ["expires_at"])
+    create_index("ix_attempt_expires", "attempt", ["expires_at"])
 
 
 def _create_change() -> None:
-    op.create_table(
+    create_table(
         "change",
-        sa.Column("sequence", Sequence(), sa.Identity(), primary_key=True),
+        sa.Column("sequence", Sequence(), sa.Identity(oracle_order=True), primary_key=True),
         sa.Column("tenant", Identifier(TENANT_LENGTH), nullable=False),
         sa.Column("kind", Identifier(32), nullable=False),
         sa.Column("key", Identifier(), nullable=False),
@@ -243,4 +243,4 @@ def _create_change() -> None:
         sa.Column("created_at", Instant(), nullable=False),
         sqlite_autoincrement=True,
     )
-    op.create_index("ix_change_created", "change", ["created_at"])
+    create_index("ix_change_created", "change", ["created_at"])
