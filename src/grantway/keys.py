@@ -32,6 +32,7 @@ from grantway.protocol.jose import (
 )
 from grantway.protocol.sealing import NONCE_SIZE, Ring
 
+_BEING_ROTATED = "Another node is rotating this key at the same moment."
 _PURPOSE = b"grantway/signing-key/v1"
 _SECRET_PURPOSE = b"grantway/client-secret/v1"
 _MOST_REKEYED = 100_000
@@ -155,6 +156,7 @@ class Keys:
 
         Raises:
             Conflict: a successor was published less than ``keys.jwks_max_age`` ago, or another node is rotating.
+            NotFound: no keys are kept for ``alg``.
         """
         await self.ensure(tenant)
         now, rotated = self._clock.now(), []
@@ -163,7 +165,9 @@ class Keys:
             active = next((key for key in keys if key.alg == name and key.state == "active"), None)
             successor = next((key for key in keys if key.alg == name and key.state == "next"), None)
             if active is None or successor is None:
-                raise NotFound("signing key for", name)
+                if name not in self._settings.keys.algorithms:
+                    raise NotFound("signing key for", name)
+                raise Conflict(_BEING_ROTATED)  # they were there a moment ago
             # a worker may publish it that much later than it was made, and a verifier cache what was there before
             seen_at = successor.created_at + self._longest_unseen_ms()
             if now < seen_at and not force:
@@ -185,7 +189,7 @@ class Keys:
             elif key.state == "active" and now - (key.activated_at or now) >= self._settings.keys.rotate_after * 1000:
                 try:
                     rotated += await self.rotate(tenant, key.alg)
-                except Conflict:  # another node was first, or the successor is too fresh: next time
+                except (Conflict, NotFound):  # another was first, it is too fresh, or the algorithm is kept no more
                     continue
         return rotated
 
@@ -226,7 +230,7 @@ class Keys:
             successor.kid: ("next", "active"),
         }
         if not await self._store.update_keys(tenant, states, now=now, remove_at=now + self._longest_ms()):
-            raise Conflict("Another node is rotating this key at the same moment.")
+            raise Conflict(_BEING_ROTATED)
         await self._make(tenant, active.alg, "next")
 
     async def _make(self, tenant: str, alg: str, state: KeyState) -> None:

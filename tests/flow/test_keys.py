@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from grantway.errors import Conflict
+from grantway.errors import Conflict, NotFound
 from grantway.testing.in_process import InProcessServer
 
 GRANT = {"grant_type": "client_credentials"}
@@ -82,6 +82,25 @@ def test_a_retired_key_leaves_when_the_last_token_is_over(fresh_server, machine)
     assert before not in published(fresh_server)
     fresh_server.run(fresh_server.runtime.keys.rotate_due("default"))
     assert before not in states(fresh_server)
+
+
+def test_a_rotation_that_meets_another_in_the_middle_is_a_conflict(fresh_server, monkeypatch):
+    """Between the other node's two writes the successor is in charge already, and the next one is not there yet."""
+    store, keys = fresh_server.runtime.store, fresh_server.runtime.keys
+    real = store.list_keys
+    seen = []
+
+    async def list_keys(tenant):
+        found = await real(tenant)
+        seen.append(found)
+        return found if len(seen) == 1 else tuple(key for key in found if key.state != "next")
+
+    monkeypatch.setattr(store, "list_keys", list_keys)
+    with pytest.raises(Conflict):
+        fresh_server.run(keys.rotate("default", "ES256", force=True))
+    seen.clear()
+    with pytest.raises(NotFound):
+        fresh_server.run(keys.rotate("default", "none", force=True))
 
 
 def test_keys_are_rotated_by_age(fresh_server, machine):
