@@ -4,6 +4,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PYTEST_ARGS ?=
+# many tests wait for servers and browsers: three at once keep two cores busy
+AT_ONCE ?= -n 3 --dist loadfile --no-loadscope-reorder
+LONGEST_FIRST := tests/fault tests/e2e tests/contract tests/docs tests/bench tests/flow tests/unit
 BENCH_ARGS ?=
 
 .DEFAULT_GOAL := help
@@ -31,20 +34,19 @@ run: $(VENV)/.run ## start a development server with demo clients and a demo use
 
 test: $(VENV)/.dev ## run every test, browsers and outside clients included
 	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory tests/e2e/node_modules/.done; fi
-	$(BIN)/python -m pytest tests/unit/protocol tests/property --cov=grantway.protocol --cov-branch --cov-fail-under=100 \
-	  --cov-report=term-missing:skip-covered -q $(PYTEST_ARGS)
-	$(BIN)/python -m pytest --ignore=tests/unit/protocol --ignore=tests/property $(PYTEST_ARGS)
+	$(BIN)/python -m pytest $(AT_ONCE) tests/unit/protocol tests/property --cov=grantway.protocol --cov-branch \
+	  --cov-fail-under=100 --cov-report=term-missing:skip-covered -q $(PYTEST_ARGS)
+	$(BIN)/python -m pytest $(AT_ONCE) $(LONGEST_FIRST) --ignore=tests/unit/protocol -q $(PYTEST_ARGS)
 
 soak: $(VENV)/.dev ## the long forms of the race and fault tests
 	GRANTWAY_TEST_SOAK=1 $(BIN)/python -m pytest tests/fault tests/contract tests/property \
 	  tests/e2e/test_separate_services.py $(PYTEST_ARGS)
 
-check: $(VENV)/.dev ## lint, format, types, directions of imports, documentation
+check: $(VENV)/.dev ## lint, format, types, directions of imports
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest -q tests/docs
 
 format: $(VENV)/.dev ## let ruff mend what it can
 	$(BIN)/ruff check --fix .

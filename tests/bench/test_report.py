@@ -114,13 +114,3 @@ def test_bad_answers_fail_the_bench(
     assert main(["--part=growth", "--out", str(tmp_path), "--sizes=1", "--peer=x=http://a,http://b,id,secret"]) == 1
     assert "growth had answers other than success" in capsys.readouterr().err
     assert json.loads((tmp_path / "growth.json").read_text())["asked"] == "--part=growth --sizes=1"
-
-
-def test_starting_and_idling_are_measured_in_the_short_form(wrk: str, tmp_path: Path) -> None:
-    assert main(["--smoke", "--part=start", "--part=idle", f"--out={tmp_path}"]) == 0
-    start = json.loads((tmp_path / "start.json").read_text())["result"]
-    assert 0 < start["again_s"]["median"] < start["warm_s"]["median"]
-    idle = json.loads((tmp_path / "idle.json").read_text())["result"]
-    assert idle["still_open"] == idle["connections"] == 1_000
-    assert idle["with"]["requests"] == idle["without"]["requests"] == 500
-    assert 0 < idle["bytes_each"] < 100_000

@@ -105,6 +105,7 @@ class NetworkDriver:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._reads: asyncio.Queue[Any] = asyncio.Queue()
         self._writes: asyncio.Queue[Any] = asyncio.Queue()
+        self._watches: asyncio.Queue[Any] = asyncio.Queue()
         self._tasks: list[asyncio.Task[None]] = []
         self._listeners: list[Callable[[Sequence[Change]], None]] = []
 
@@ -126,11 +127,12 @@ class NetworkDriver:
         except Exception as error:
             raise self._translate(error) from error
         self._loop = loop
-        self._reads, self._writes = asyncio.Queue(), asyncio.Queue()
-        links: list[Link | None] = [link, *[None] * (self._connector.readers + self._connector.writers - 1)]
-        for number, first in enumerate(links):
-            serve = self._serve_writes if number < self._connector.writers else self._serve_reads
-            self._tasks.append(loop.create_task(serve(first)))
+        self._reads, self._writes, self._watches = asyncio.Queue(), asyncio.Queue(), asyncio.Queue()
+        serving = [self._serve_writes(link)]
+        serving += [self._serve_writes(None) for _ in range(self._connector.writers - 1)]
+        serving += [self._serve_reads(self._reads) for _ in range(self._connector.readers)]
+        serving += [self._serve_reads(self._watches)]
+        self._tasks += [loop.create_task(serve) for serve in serving]
 
     async def stop(self) -> None:
         loop, self._loop = self._loop, None
@@ -140,6 +142,7 @@ class NetworkDriver:
             self._reads.put_nowait(_STOP)
         for _ in range(self._connector.writers):
             self._writes.put_nowait(_STOP)
+        self._watches.put_nowait(_STOP)
         tasks, self._tasks = self._tasks, []
         await asyncio.gather(*tasks)
 
@@ -162,6 +165,9 @@ class NetworkDriver:
 
     def write(self, verb: Verb[T], keys: Keys | None = None) -> Awaitable[T]:
         return self._submit(self._writes, verb, keys)
+
+    def watch(self, verb: Verb[T]) -> Awaitable[T]:
+        return self._submit(self._watches, verb, None)
 
     async def has_moved(self) -> bool:
         # Only the answer to a query proves that the database is still there and still says the same.
@@ -217,8 +223,9 @@ class NetworkDriver:
 
     # -- the tasks that own connections -------------------------------------------------------------------------------
 
-    async def _serve_reads(self, link: Link | None) -> None:
-        while (batch := await _take(self._reads, MAX_READS, ends_with_long=True)) is not None:
+    async def _serve_reads(self, queue: asyncio.Queue[Any]) -> None:
+        link: Link | None = None
+        while (batch := await _take(queue, MAX_READS, ends_with_long=True)) is not None:
             waiting = [call for call in batch if not call.future.done()]
             if waiting:
                 link = await self._run(link, waiting, self._run_reads)

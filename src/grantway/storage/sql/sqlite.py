@@ -191,6 +191,9 @@ class SqliteDriver:
     def write(self, verb: Verb[T], keys: Keys | None = None) -> Awaitable[T]:
         return self._submit(self._writes, lambda tx: _step(verb(tx)))
 
+    def watch(self, verb: Verb[T]) -> Awaitable[T]:
+        return self.read(verb)  # readers of a file wait for nobody
+
     def has_moved(self) -> Awaitable[bool]:
         return self._submit(self._reads, lambda tx: tx.has_moved())
 

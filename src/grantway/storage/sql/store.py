@@ -61,7 +61,7 @@ class SqlStore:
     async def load_time(self) -> int | None:
         if not self._driver.feed_overlap_ms:
             return None  # a file on this machine: there is no other clock
-        return await self._read(_load_time, row_keys.SHORT)
+        return await self._driver.watch(_load_time)
 
     # -- tenants, clients, subjects -----------------------------------------------------------------------------------
 
@@ -346,13 +346,13 @@ class SqlStore:
         return await self._driver.has_moved()
 
     async def last_change(self, *, created_before: int | None = None) -> int:
-        return await self._read(lambda tx: feed.last_change(tx, created_before))
+        return await self._driver.watch(lambda tx: feed.last_change(tx, created_before))
 
     async def load_changes(self, after: int, *, limit: int = CHANGES_AT_ONCE) -> tuple[Change, ...]:
-        return await self._read(lambda tx: feed.load_changes(tx, after, limit))
+        return await self._driver.watch(lambda tx: feed.load_changes(tx, after, limit))
 
     async def load_revocations(self, now: int, *, limit: int = CHANGES_AT_ONCE) -> tuple[Revocation, ...]:
-        return await self._read(lambda tx: feed.load_revocations(tx, now, limit))
+        return await self._driver.watch(lambda tx: feed.load_revocations(tx, now, limit))
 
     def statement_counts(self) -> dict[str, int]:
         return self._driver.statement_counts()

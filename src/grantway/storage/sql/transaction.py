@@ -71,6 +71,10 @@ class Driver(Protocol):
 
     def write(self, verb: Verb[T], keys: Keys | None = None) -> Awaitable[T]: ...
 
+    def watch(self, verb: Verb[T]) -> Awaitable[T]:
+        """A read of what says how things stand (the feed, the time), behind no other read: those may wait for a table
+        that somebody has locked, and a worker that cannot hear of changes meanwhile can answer nobody."""
+
     def has_moved(self) -> Awaitable[bool]: ...
 
     def on_change(self, callback: Callable[[Sequence[Change]], None]) -> Callable[[], None]: ...
