@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import gc
 import os
 import signal
 from collections.abc import Awaitable, Callable, Iterator
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from grantway.config import Settings
 from grantway.errors import ConfigurationError
+from grantway.web.garbage import ShortCollections
 from grantway.web.leaving import QUEUE_EMPTIES, let_nobody_in
 from grantway.web.listeners import BACKLOG, Listeners, Which, bind_listeners
 from grantway.web.worker_status import StatusBoard, keep_posted
@@ -160,8 +160,10 @@ class _Process:
             self.board.post()
             if self.ready is not None:
                 self.ready(self.listeners)
-            gc.freeze()  # what is there now stays: the collector need not walk it again
+            collections = ShortCollections()
+            collections.start()
             await _first(self.stopping, *tasks)
+            collections.stop()
         if not self.is_replaced:
             server.runtime.is_stopping = True  # /health/ready says 503 from here on
             await asyncio.sleep(self.settings.serve.drain_delay)
