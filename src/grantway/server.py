@@ -48,6 +48,7 @@ log = logging.getLogger("grantway.server")
 CLOCK_TOLERANCE = 0.1
 """Seconds by which a node's clock may be off before it is set. Less would make it step back and forth."""
 _MOST_AGAIN = 4096  # about 2 kB each
+_LONGEST_AGAIN = 4096
 _MOST_MARKS = 16384
 _VARY_ORIGIN = (b"vary", b"origin")
 _HSTS = (b"strict-transport-security", b"max-age=31536000; includeSubDomains")
@@ -281,9 +282,14 @@ class AuthorizationServer:
         if now < again.until and runtime.grid.holds(again.tenant, *again.clients):
             if not runtime.throttle.limit_again(again.tenant.tenant, again.clients[0], address):
                 return None
-            content = again.answer(now)
+            try:
+                content = again.answer(now)
+            except Exception:
+                log.exception("%s %s could not be answered again", head.method, head.path)
+                content = None
             if content is not None:
                 return again.headers, content
+            runtime.throttle.undo_again(again.tenant.tenant, again.clients[0], address)
         del self._again[head, body]
         return None
 
@@ -300,6 +306,8 @@ class AuthorizationServer:
     def _remember(self, call: Call, again: Again, response: Response) -> None:
         request = call.request
         if request.head is None or response.status != 200 or request.has_header(b"origin"):
+            return
+        if len(request.body) > _LONGEST_AGAIN:
             return
         if any(not name.startswith(b"ratelimit") for name, _ in call.response_headers):
             return

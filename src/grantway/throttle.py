@@ -93,6 +93,16 @@ class Throttle:
             addresses.granted += 1
         return True
 
+    def undo_again(self, tenant: str, client: Client, address: str) -> None:
+        """After a ``limit_again`` that was granted: the request goes the long way after all, and is counted there."""
+        network = find_network(address)
+        if self._addresses is not None:
+            self._addresses.buckets.give_back(network)
+            self._addresses.granted -= 1
+        if self._clients is not None:
+            self._clients.buckets.give_back((tenant, client.client_id, network if client.is_public else None))
+            self._clients.granted -= 1
+
     def status(self) -> dict[str, dict[str, int]]:
         """By limit: how often it granted and refused, of those how often without the shared buckets, and how many
         buckets are remembered here."""

@@ -18,7 +18,7 @@ from grantway.config import Settings
 from grantway.keys import Keys
 from grantway.model import Authorization, Client, Tenant
 from grantway.ports import Clock, Entropy, Granted, Grid, Store
-from grantway.protocol.jose import MAX_JWT_SIZE, read_header
+from grantway.protocol.jose import MAX_JWT_SIZE, SLOW_ALGORITHMS, read_header
 from grantway.protocol.sealing import (
     SALT_SIZE,
     TokenSealer,
@@ -180,6 +180,13 @@ class Tokens:
 
     def _seal_access(self, tenant: str, claims: AccessClaims) -> str:
         return ACCESS_PREFIX + encode_base64url(self._sealer.seal(self._encode(claims), b"at/" + tenant.encode()))
+
+    def is_quick(self, client: Client) -> bool:
+        """Whether an access token of the client takes microseconds: sealed, or signed on the event loop."""
+        if (client.access_token_format or self._settings.access_token_format) != "jwt":
+            return True
+        alg = client.access_token_signed_response_alg or self._settings.access_token_signed_response_alg
+        return alg not in SLOW_ALGORITHMS
 
     def access_ttl(self, client: Client, token_format: str) -> int:
         """Lifetime of the client's access tokens, seconds."""

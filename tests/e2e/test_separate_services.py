@@ -255,12 +255,9 @@ def test_a_whole_code_flow_and_its_administration_go_through_the_services(cluste
     deadline = time.monotonic() + 1
     while _is_active(metadata, fresh["access_token"], shop):
         assert time.monotonic() < deadline
-    assert (
-        requests.get(
-            metadata["userinfo_endpoint"], headers={"Authorization": f"Bearer {fresh['access_token']}"}, timeout=10
-        ).status_code
-        == 401
-    )
+    bearer = {"Authorization": f"Bearer {fresh['access_token']}"}
+    while requests.get(metadata["userinfo_endpoint"], headers=bearer, timeout=10).status_code != 401:
+        assert time.monotonic() < deadline + 0.5  # the other node may hear of it half a second later when all is busy
     assert _read_audit(cluster) == [
         ("tenant.create", "cli"),
         ("client.create", "cli"),

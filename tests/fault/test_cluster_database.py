@@ -23,7 +23,7 @@ from .witness import MARGIN, Witness, is_active, is_honest
 LANES = 8
 FAMILIES = 40
 RECOVERY = 5.0
-FRESHNESS_BOUND = 1.05
+FRESHNESS_BOUND = 1.3
 """Seconds: how old the memory may be that a worker answers from (database.freshness_bound_ms), and the moment that a
 server takes to notice that it was stopped."""
 SETTLED = 0.3

@@ -33,7 +33,7 @@ VERIFIERS = 4
 ROTATIONS = 3
 SPARE_FILES = 40
 """Sockets that are not reaped yet, and connections to the database that were opened since."""
-MOST_LINKS = 2 * WORKERS * 8
+MOST_LINKS = 2 * WORKERS * 9
 """Connections that the workers of both nodes open to a PostgreSQL at most."""
 TOGETHER = 32
 

@@ -6,6 +6,7 @@ tests first make sure that this short way is taken, then change one thing it res
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 from typing import Any
@@ -324,3 +325,150 @@ def test_what_is_remembered_is_bounded(fresh_server, monkeypatch):
     assert len(fresh_server.server._again) <= 8
     assert len(fresh_server.server._came_before) <= 32
     assert len(fresh_server.public_app._heads.known) <= MOST_HEADS
+
+
+def stock_for_another(server: InProcessServer) -> tuple[Any, Any, str]:
+    """(an API, a client whose signed token the API may look at, that token)."""
+    api, owner = register(server), register(server, access_token_format="jwt")
+    change(Repeated(server, owner, "/oauth2/token", grant_type="client_credentials"), audience=(api.client_id,))
+    return api, owner, server.token(owner, grant_type="client_credentials").json()["access_token"]
+
+
+def find_kid(server: InProcessServer) -> str:
+    keys = server.run(server.runtime.store.list_keys("default"))
+    return next(key.kid for key in keys if key.alg == "ES256" and key.state == "active")
+
+
+@pytest.mark.threat("T130")
+def test_what_was_verified_while_memory_was_old_is_not_remembered(fresh_server, monkeypatch):
+    api, _, token = stock_for_another(fresh_server)
+    runtime, real, gate = fresh_server.runtime, fresh_server.runtime.store.has_moved, asyncio.Event()
+
+    async def has_moved() -> bool:
+        await gate.wait()
+        return await real()
+
+    monkeypatch.setattr(runtime.store, "has_moved", has_moved)
+    fresh_server.clock.advance(1.5)
+    for _ in range(TIMES):
+        assert fresh_server.is_active(api, token)
+    fresh_server.run(runtime.keys.revoke("default", find_kid(fresh_server)))
+    gate.set()
+
+    async def wait_until_fresh() -> None:
+        async with asyncio.timeout(10):
+            while not runtime.grid.status()["is_fresh"]:  # noqa: ASYNC110  it is told to nobody
+                await asyncio.sleep(0.01)
+
+    fresh_server.run(wait_until_fresh())
+    assert not fresh_server.is_active(api, token)
+
+
+@pytest.mark.threat("T130")
+@pytest.mark.parametrize("change_", ["key revoked", "client disabled"])
+def test_what_changed_while_a_request_was_under_way_is_not_missed_by_the_next(fresh_server, monkeypatch, change_):
+    api, owner, token = stock_for_another(fresh_server)
+    assert fresh_server.is_active(api, token)
+    store, gate = fresh_server.runtime.store, asyncio.Event()
+    real = store.load_client
+    owner_again = Repeated(fresh_server, owner, "/oauth2/token", grant_type="client_credentials")
+    change(owner_again, client_name="another object")
+
+    async def load_client(tenant: str, client_id: str) -> Any:
+        found = await real(tenant, client_id)
+        if client_id == owner.client_id:
+            await gate.wait()
+        return found
+
+    async def ask_meanwhile() -> None:
+        monkeypatch.setattr(store, "load_client", load_client)
+        options = {"data": {"token": token}, "auth": api.auth}
+        asked = asyncio.ensure_future(fresh_server._client.post("/oauth2/introspect", **options))
+        await asyncio.sleep(0.05)
+        monkeypatch.setattr(store, "load_client", real)
+        if change_ == "key revoked":
+            keys = await store.list_keys("default")
+            kid = next(key.kid for key in keys if key.alg == "ES256" and key.state == "active")
+            await fresh_server.runtime.keys.revoke("default", kid)
+            await fresh_server.runtime.grid.keys("default")
+        else:
+            stored = await real("default", owner.client_id)
+            await store.update_client(replace(stored, enabled=False))
+        gate.set()
+        await asked
+
+    fresh_server.run(ask_meanwhile())
+    for _ in range(TIMES):
+        assert not fresh_server.is_active(api, token)
+
+
+@pytest.mark.threat("T101")
+@pytest.mark.parametrize("alg", ["RS256", "ES256"])
+def test_each_request_is_counted_once_however_its_token_is_signed(alg):
+    running = InProcessServer({"limits.client_rate": 20, "limits.window": 3600})
+    try:
+        metadata = {"access_token_format": "jwt", "access_token_signed_response_alg": alg}
+        client = register(running, **metadata)
+        answers = [running.token(client, grant_type="client_credentials").status_code for _ in range(21)]
+    finally:
+        running.stop()
+    assert answers == [200] * 20 + [429]
+
+
+def test_a_host_whose_event_sink_fails_gets_the_long_ways_answer():
+    class Failing:
+        is_failing = False
+
+        def emit(self, event: Any) -> None:
+            if self.is_failing:
+                raise RuntimeError("the host's fault")
+
+    sink = Failing()
+    running = InProcessServer(events=sink)
+    try:
+        repeated = issue_again(running)
+        sink.is_failing = True
+        answer = repeated.send()
+    finally:
+        running.stop()
+    assert answer.status_code == 500
+    assert answer.json()["error"] == "server_error"
+
+
+def test_a_host_may_hand_over_headers_as_lists(server):
+    client = register(server)
+    received: list[Any] = []
+
+    async def ask() -> None:
+        basic = base64.b64encode(f"{client.client_id}:{client.client_secret}".encode())
+        headers = [
+            [b"authorization", b"Basic " + basic],
+            [b"content-type", b"application/x-www-form-urlencoded"],
+        ]
+        scope = {"type": "http", "method": "POST", "path": "/oauth2/token", "query_string": b"", "headers": headers}
+        body = {"type": "http.request", "body": b"grant_type=client_credentials", "more_body": False}
+
+        async def receive() -> Any:
+            return body
+
+        async def send(message: Any) -> None:
+            received.append(message)
+
+        await server.public_app(scope, receive, send)
+
+    for _ in range(TIMES):
+        server.run(ask())
+    assert [message["status"] for message in received[::2]] == [200] * TIMES
+
+
+@pytest.mark.threat("T142")
+def test_long_bodies_and_heads_of_many_headers_are_not_remembered(fresh_server):
+    client = register(fresh_server)
+    for _ in range(TIMES):
+        fresh_server.token(client, grant_type="client_credentials", unknown="a" * 5000)
+    assert len(fresh_server.server._again) == 0
+    before = len(fresh_server.public_app._heads.known)
+    many = {f"x-{number}": "1" for number in range(100)}
+    for _ in range(TIMES):
+        assert fresh_server.get("/health/alive", headers=many).status_code == 200
+    assert len(fresh_server.public_app._heads.known) == before

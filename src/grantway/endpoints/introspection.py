@@ -16,7 +16,7 @@ from grantway.gate import (
     find_end_of_proof,
     is_refresh_idle,
 )
-from grantway.model import Client, Tenant
+from grantway.model import Client, SigningKey, Tenant
 from grantway.protocol.message import Response, build_json_response, encode_json
 from grantway.protocol.scope import format_scope
 from grantway.tokens import REFRESH_PREFIX, AccessClaims
@@ -69,37 +69,46 @@ def list_auth_methods(runtime: Runtime) -> list[str]:
 
 
 async def _describe_access(call: Call, client: Client, token: str) -> dict[str, Any] | None:
+    keys = call.runtime.grid.recall_keys(call.tenant.tenant)  # before a signature is verified by them
     claims = await find_access(call.runtime, call.tenant.tenant, token)
     if claims is None or not is_concerned(client, claims.client_id, claims.audience or (call.tenant.issuer,)):
         return None
     answer = await build_access_answer(call, claims)
-    if call.wants_again and call.is_replayable:
-        owner = await call.runtime.grid.client(call.tenant.tenant, claims.client_id)
-        if owner is not None:
-            call.again = _ActiveAgain(call, client, owner, claims, answer)
+    if call.wants_again and call.is_replayable and (keys is not None or not claims.is_jwt):
+        owner = call.runtime.grid.recall_client(call.tenant.tenant, claims.client_id)
+        if owner is not None and owner.enabled:
+            call.again = _ActiveAgain(call, (client, owner), claims, answer, keys)
     return answer
 
 
 class _ActiveAgain(Again):
     """The same answer about the same token, while it has not expired and nothing revoked it."""
 
-    __slots__ = ("_body", "_claims", "_client", "_granted", "_keys", "_runtime", "_signing_keys")
+    __slots__ = ("_body", "_claims", "_granted", "_keys", "_runtime", "_signing_keys")
 
-    def __init__(self, call: Call, client: Client, owner: Client, claims: AccessClaims, answer: dict[str, Any]) -> None:
-        until = min(find_end_of_proof(client, call.now), claims.expires_at)
-        super().__init__(call.tenant, (client, owner), until)
-        self._runtime, self._client, self._claims = call.runtime, client, claims
+    def __init__(
+        self,
+        call: Call,
+        clients: tuple[Client, Client],
+        claims: AccessClaims,
+        answer: dict[str, Any],
+        signing_keys: tuple[SigningKey, ...] | None,
+    ) -> None:
+        until = min(find_end_of_proof(clients[0], call.now), claims.expires_at)
+        super().__init__(call.tenant, clients, until)
+        self._runtime, self._claims, self._signing_keys = call.runtime, claims, signing_keys
         self._keys, self._granted = claims.revocation_keys(), claims.granted()
         self._body = encode_json(answer)
-        self._signing_keys = call.runtime.grid.recall_keys(call.tenant.tenant)
 
     def answer(self, now: int) -> bytes | None:
         grid, tenant = self._runtime.grid, self.tenant.tenant
         if grid.is_known_revoked(tenant, self._keys, self._claims.issued_at, self._granted) is not False:
             return None
-        if self._claims.is_jwt and grid.recall_keys(tenant) is not self._signing_keys:  # its key may be revoked
-            return None
-        self._runtime.events.emit(_build_event(tenant, now, self._client, is_active=True))
+        if self._claims.is_jwt:  # nothing but the keys themselves says that one was revoked
+            keys = grid.recall_keys(tenant)
+            if keys is None or keys is not self._signing_keys:
+                return None
+        self._runtime.events.emit(_build_event(tenant, now, self.clients[0], is_active=True))
         return self._body
 
 

@@ -130,7 +130,8 @@ class _TokenAgain(Again):
     __slots__ = ("_decision", "_grant_type", "_runtime", "_scope", "_ttl")
 
     def __init__(self, call: Call, grant_type: str, decision: Decision) -> None:
-        super().__init__(call.tenant, (decision.client,), find_end_of_proof(decision.client, call.now))
+        asking = call.client or decision.client
+        super().__init__(call.tenant, (asking, decision.client), find_end_of_proof(asking, call.now))
         self._runtime, self._grant_type, self._decision = call.runtime, grant_type, decision
         self._scope = format_scope(decision.scope)
         self._ttl = find_lifespans(decision.client, grant_type).get("access")
@@ -151,7 +152,7 @@ def _offer_again(call: Call, grant_type: str, decision: Decision) -> None:
     extensions = call.runtime.extensions
     if not (call.is_replayable and extensions.is_replayable and extensions.grants[grant_type].is_replayable):
         return
-    if decision.subject is None and decision.authorization is None:
+    if decision.subject is None and decision.authorization is None and call.runtime.tokens.is_quick(decision.client):
         call.again = _TokenAgain(call, grant_type, decision)
 
 

@@ -112,7 +112,7 @@ class PublicApplication:
         return request, tenant, base
 
     def _find_head(self, scope: Scope) -> Head:
-        mark = (scope["method"], scope["path"], scope["query_string"], *scope["headers"])
+        mark = (scope["method"], scope["path"], scope["query_string"], *map(tuple, scope["headers"]))
         head = self._heads.known.get(mark)
         if head is None:
             head = build_head(scope["method"], scope["path"], scope["query_string"], scope["headers"], 0)

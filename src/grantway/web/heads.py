@@ -12,6 +12,8 @@ from grantway.protocol.message import Head
 
 MOST_HEADS = 1024
 LONGEST_HEAD = 2048
+MOST_HEADERS = 32
+"""Many short headers take far more memory than their bytes."""
 
 
 class Heads:
@@ -22,7 +24,7 @@ class Heads:
 
     def keep(self, mark: Hashable, size: int, head: Head) -> None:
         """Remembers a head that is likely to come again. One with a query or cookies is one person's, and is not."""
-        if size > LONGEST_HEAD or head.query or b"cookie" in head.index:
+        if size > LONGEST_HEAD or len(head.headers) > MOST_HEADERS or head.query or b"cookie" in head.index:
             return
         if len(self.known) >= MOST_HEADS:
             self.known.clear()
