@@ -167,10 +167,11 @@ class DatabaseServer(ABC):
         with asyncio.Runner() as runner:
             name, taken = url.rpartition("/")[2], []
             try:
-                while True:
-                    runner.run(self._end_connections(taken[0] if taken else None, name))
-                    if not self._take(runner, taken):
+                while True:  # until none of theirs is left to be ended, and no place that one could come back to
+                    ended = runner.run(self._end_connections(taken[0] if taken else None, name))
+                    if not self._take(runner, taken) and not ended:
                         break
+                    time.sleep(0.02)
                 yield
             finally:
                 for connection in taken:
@@ -185,11 +186,14 @@ class DatabaseServer(ABC):
                 taken.append(runner.run(self.connect(None)))
         return len(taken) > before
 
-    async def _end_connections(self, connection: Any, name: str) -> None:
+    async def _end_connections(self, connection: Any, name: str) -> int:
+        """Returns how many there were."""
         connection = connection or await self.connect(None)
-        for (number,) in await self.ask(connection, self._list_connections(name)):
+        found = await self.ask(connection, self._list_connections(name))
+        for (number,) in found:
             with suppress(asyncmy.errors.MySQLError):  # it has gone by itself
                 await self.ask(connection, self._end_connection(number))
+        return len(found)
 
     @abstractmethod
     def _list_connections(self, name: str) -> str: ...
