@@ -102,10 +102,7 @@ async def _prove_client(call: Call, parameters: Parameters) -> Client:
 
 async def _check_rate(call: Call, client: Client) -> None:
     """Only now, when it is known who asks: nobody else can use up a client's requests. Waits only for shared limits."""
-    stated_from = call.request.address if client.is_public else None
-    verdict = call.runtime.throttle.limit_client(
-        call.tenant.tenant, client.client_id, call.response_headers, stated_from=stated_from
-    )
+    verdict = call.runtime.throttle.limit_client(client, call.request.address, call.response_headers)
     if call.address_verdict is not None:
         await call.address_verdict
     if verdict is not None:

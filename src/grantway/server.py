@@ -280,7 +280,7 @@ class AuthorizationServer:
         runtime = self.runtime
         now = runtime.clock.now()
         if now < again.until and runtime.grid.holds(again.tenant, *again.clients):
-            if not runtime.throttle.limit_again(again.tenant.tenant, again.clients[0], address):
+            if not runtime.throttle.limit_again(again.clients[0], address):
                 return None
             try:
                 content = again.answer(now)
@@ -289,7 +289,7 @@ class AuthorizationServer:
                 content = None
             if content is not None:
                 return again.headers, content
-            runtime.throttle.undo_again(again.tenant.tenant, again.clients[0], address)
+            runtime.throttle.undo_again(again.clients[0], address)
         del self._again[head, body]
         return None
 

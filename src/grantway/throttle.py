@@ -60,17 +60,12 @@ class Throttle:
         limit = self._addresses
         return None if limit is None else limit.take(find_network(address), headers)
 
-    def limit_client(
-        self, tenant: str, client_id: str, headers: Headers, *, stated_from: str | None = None
-    ) -> Awaitable[None] | None:
-        """As ``limit_address``, by client. ``stated_from``: the address of one that proves nothing (a public client):
-        nobody elsewhere can empty its bucket."""
+    def limit_client(self, client: Client, address: str, headers: Headers) -> Awaitable[None] | None:
+        """As ``limit_address``, by client, once it is known who asks."""
         limit = self._clients
-        if limit is None:
-            return None
-        return limit.take((tenant, client_id, stated_from and find_network(stated_from)), headers)
+        return None if limit is None else limit.take(_build_client_key(client, address), headers)
 
-    def limit_again(self, tenant: str, client: Client, address: str) -> bool:
+    def limit_again(self, client: Client, address: str) -> bool:
         """Counts a request that is answered ``Again`` by both limits, if that is easy: more than half is left of each,
         so that there is nothing to tell. False: nothing was counted, and the request has to go the long way, where it
         is told what is left, waits for shared buckets, or is refused.
@@ -84,7 +79,7 @@ class Throttle:
         if addresses is not None and not addresses.buckets.take_easily(network, now):
             return False
         if clients is not None:
-            if not clients.buckets.take_easily((tenant, client.client_id, network if client.is_public else None), now):
+            if not clients.buckets.take_easily(_build_client_key(client, address), now):
                 if addresses is not None:
                     addresses.buckets.give_back(network)
                 return False
@@ -93,14 +88,13 @@ class Throttle:
             addresses.granted += 1
         return True
 
-    def undo_again(self, tenant: str, client: Client, address: str) -> None:
+    def undo_again(self, client: Client, address: str) -> None:
         """After a ``limit_again`` that was granted: the request goes the long way after all, and is counted there."""
-        network = find_network(address)
         if self._addresses is not None:
-            self._addresses.buckets.give_back(network)
+            self._addresses.buckets.give_back(find_network(address))
             self._addresses.granted -= 1
         if self._clients is not None:
-            self._clients.buckets.give_back((tenant, client.client_id, network if client.is_public else None))
+            self._clients.buckets.give_back(_build_client_key(client, address))
             self._clients.granted -= 1
 
     def status(self) -> dict[str, dict[str, int]]:
@@ -245,6 +239,11 @@ class _Verdict:
 
 _TOO_MANY = "Too many requests. Wait and try again."
 _MOST_EMPTY = 10_000
+
+
+def _build_client_key(client: Client, address: str) -> Hashable:
+    """A public client proves nothing: it has a bucket for each address, so that nobody elsewhere can empty it."""
+    return client.tenant, client.client_id, find_network(address) if client.is_public else None
 
 
 def build_key(key: str) -> str:

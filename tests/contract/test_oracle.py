@@ -10,7 +10,6 @@ import inspect
 import os
 import secrets
 import sys
-import time
 from typing import Any
 
 import oracledb
@@ -18,17 +17,15 @@ import pytest
 from oracledb import errors as oracledb_errors
 from sqlalchemy.engine import make_url
 
-from grantway.config import DatabaseSettings, Settings
-from grantway.errors import ConfigurationError, StoreUnavailable, Unprocessable
-from grantway.storage import open_store
-from grantway.storage.sql import oracle, records, schema, schema_server, schema_vendors
+from grantway.errors import ConfigurationError, Unprocessable
+from grantway.storage.sql import oracle, records, schema_server, schema_vendors
 from grantway.storage.sql import statements as sql
 from grantway.testing.clock import FakeClock
 from grantway.testing.store_samples import build_authorization, build_client, build_session, build_subject
 
 from .server_contract import ServerContract
 from .servers import Server, run
-from .unreachable import WAYS, Unreachable
+from .unreachable import WAYS, check_unavailable_in_time, open_at
 
 URL = "oracle://grantway:secret-word@host/service"
 
@@ -108,10 +105,6 @@ if os.environ.get(OracleServer.variable):
         fixture = "oracle_server"
 
 
-def open_at(url: str, timeout: int = 1) -> Any:
-    return open_store(Settings(database=DatabaseSettings(url=url, timeout=timeout)), FakeClock())
-
-
 def build_link() -> oracle.OracleLink:
     """One that never asks its connection anything."""
     connector = oracle.OracleConnector(URL, 1)
@@ -122,20 +115,7 @@ def build_link() -> oracle.OracleLink:
 @pytest.mark.parametrize("way", WAYS)
 def test_a_server_that_cannot_be_reached_is_unavailable_in_time(way: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(schema_server, "CONNECT_TIMEOUT", 1.0)
-
-    async def start(url: str) -> None:
-        store = open_at(url)
-        with pytest.raises(StoreUnavailable):
-            await store.start()
-        await store.stop()
-
-    with Unreachable(way) as port:
-        url = f"oracle://grantway:secret-word@127.0.0.1:{port}/service"
-        began = time.monotonic()
-        asyncio.run(start(url))
-        with pytest.raises(StoreUnavailable):
-            schema.status(url)
-        assert time.monotonic() - began < 6
+    check_unavailable_in_time(way, "oracle://grantway:secret-word@127.0.0.1:{port}/service")
 
 
 def build_error(code: int, kind: type[Exception] = oracledb.DatabaseError) -> Exception:

@@ -9,7 +9,6 @@ import asyncio
 import os
 import sys
 import threading
-import time
 from typing import Any
 
 import mssql_python
@@ -18,10 +17,8 @@ from mssql_python.connection_string_parser import _ConnectionStringParser
 from mssql_python.exceptions import sqlstate_to_exception
 from sqlalchemy.engine import make_url
 
-from grantway.config import DatabaseSettings, Settings
 from grantway.errors import ConfigurationError, StoreUnavailable, Unprocessable
-from grantway.storage import open_store
-from grantway.storage.sql import schema, schema_server, schema_vendors, sqlserver
+from grantway.storage.sql import schema_server, schema_vendors, sqlserver
 from grantway.storage.sql import statements as sql
 from grantway.storage.sql.threaded import Threads
 from grantway.storage.sql.types import Identifier
@@ -29,7 +26,7 @@ from grantway.testing.clock import FakeClock
 
 from .server_contract import ServerContract
 from .servers import Server, run
-from .unreachable import WAYS, Unreachable
+from .unreachable import WAYS, check_unavailable_in_time, open_at
 
 URL = "mssql://grantway:secret-word@host/name"
 
@@ -107,10 +104,6 @@ if os.environ.get(SqlServerServer.variable):
         fixture = "sqlserver_server"
 
 
-def open_at(url: str, timeout: int = 1) -> Any:
-    return open_store(Settings(database=DatabaseSettings(url=url, timeout=timeout)), FakeClock())
-
-
 def build_link() -> sqlserver.SqlServerLink:
     """One that never asks its connection anything."""
     connector = sqlserver.SqlServerConnector(URL, 1)
@@ -123,20 +116,7 @@ def build_link() -> sqlserver.SqlServerLink:
 @pytest.mark.parametrize("way", WAYS)
 def test_a_server_that_cannot_be_reached_is_unavailable_in_time(way: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(schema_server, "CONNECT_TIMEOUT", 1.0)
-
-    async def start(url: str) -> None:
-        store = open_at(url)
-        with pytest.raises(StoreUnavailable):
-            await store.start()
-        await store.stop()
-
-    with Unreachable(way) as port:
-        url = f"mssql://grantway:secret-word@127.0.0.1:{port}/name"
-        began = time.monotonic()
-        asyncio.run(start(url))
-        with pytest.raises(StoreUnavailable):
-            schema.status(url)
-        assert time.monotonic() - began < 6
+    check_unavailable_in_time(way, "mssql://grantway:secret-word@127.0.0.1:{port}/name")
 
 
 def build_error(state: str, text: str) -> Exception:

@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import socket
 import threading
+import time
 from types import TracebackType
+from typing import Any
+
+import pytest
+
+from grantway.config import DatabaseSettings, Settings
+from grantway.errors import StoreUnavailable
+from grantway.storage import open_store
+from grantway.storage.sql import schema
+from grantway.testing.clock import FakeClock
 
 WAYS = ("refuses", "is silent", "hangs up", "speaks something else")
 
@@ -52,3 +63,24 @@ class Unreachable:
             if self._way == "speaks something else":
                 with contextlib.suppress(OSError):
                     accepted.sendall(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")
+
+
+def open_at(url: str, timeout: int = 1) -> Any:
+    return open_store(Settings(database=DatabaseSettings(url=url, timeout=timeout)), FakeClock())
+
+
+def check_unavailable_in_time(way: str, url: str) -> None:
+    """Neither a store nor a command waits long for a server at ``url`` (with ``{port}``) that cannot be reached."""
+
+    async def start(url: str) -> None:
+        store = open_at(url)
+        with pytest.raises(StoreUnavailable):
+            await store.start()
+        await store.stop()
+
+    with Unreachable(way) as port:
+        began = time.monotonic()
+        asyncio.run(start(url.format(port=port)))
+        with pytest.raises(StoreUnavailable):
+            schema.status(url.format(port=port))
+        assert time.monotonic() - began < 6

@@ -24,11 +24,11 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import pytest
 import requests
 from msgspec import Struct
+from tests.nginx import find_free_port, run_nginx
 
 from grantway.registry import build_extensions
 from grantway.web.services import list_services
 
-from .nginx import find_free_port, run_nginx
 from .person import Person
 
 PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "separate-services.md"

@@ -12,10 +12,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.nginx import find_free_port, run_nginx
 
 from grantway.testing.running_server import RunningServer
-
-from .nginx import find_free_port, run_nginx
 
 PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "behind-nginx.md"
 HIDDEN = b"GET /version HTTP/1.1\r\nHost: a\r\n\r\n"

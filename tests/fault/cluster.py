@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
+import contextlib
 import re
-import shutil
-import signal
-import subprocess
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
+
+from tests.nginx import run_nginx
 
 from grantway.extension import Runtime
 from grantway.server import SystemEntropy
@@ -27,62 +26,6 @@ DATABASE_TIMEOUT = 2.0
 """Seconds until a call that the database does not answer ends in 503."""
 JWKS_MAX_AGE = 1
 POLL = 0.02
-
-_SURROUNDINGS = """
-daemon off;
-{user}
-worker_processes 1;
-pid {folder}/nginx.pid;
-error_log {folder}/error.log;
-events {{ worker_connections 4096; }}
-http {{
-    access_log off;
-    client_body_temp_path {folder}/body;
-    proxy_temp_path {folder}/proxy;
-    fastcgi_temp_path {folder}/fastcgi;
-    uwsgi_temp_path {folder}/uwsgi;
-    scgi_temp_path {folder}/scgi;
-{documented}
-}}
-"""
-
-
-class Nginx:
-    """nginx in front of ``nodes``, on a free port."""
-
-    def __init__(self, folder: Path, nodes: list[Address]) -> None:
-        self.address: Address = (LOOPBACK, find_free_port())
-        folder.chmod(0o755)
-        user = "user nobody nogroup;" if os.geteuid() == 0 else ""
-        configuration = folder / "nginx.conf"
-        documented = build_documented(nodes, self.address[1])
-        configuration.write_text(
-            _SURROUNDINGS.format(folder=folder, documented=documented, user=user), encoding="utf-8"
-        )
-        self.error_log = folder / "error.log"
-        self.process = subprocess.Popen([find_nginx() or "nginx", "-p", str(folder), "-c", str(configuration)])
-        wait_for(lambda: self.is_answering() or self.process.poll() is not None)
-        assert self.process.poll() is None, self.error_log.read_text(encoding="utf-8")
-
-    @classmethod
-    def find_missing(cls) -> str | None:
-        return None if find_nginx() else "nginx is not there. Get it by `apt-get install nginx-light`."
-
-    def is_answering(self) -> bool:
-        try:
-            connection = Connection(self.address)
-        except OSError:
-            return False
-        connection.close()
-        return True
-
-    def close(self) -> None:
-        self.process.send_signal(signal.SIGTERM)
-        self.process.wait(20)
-
-
-def find_nginx() -> str | None:
-    return shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
 
 
 def build_documented(nodes: list[Address], port: int) -> str:
@@ -118,10 +61,14 @@ class Cluster:
             **(settings or {}),
         }
         self.nodes = [self.build_node() for _ in range(NODES)]
+        self._nginx = contextlib.ExitStack()
         try:
             for node in self.nodes:
                 node.start()
-            self.nginx = Nginx(make_folder("nginx"), [node.public for node in self.nodes])
+            folder, self.address = make_folder("nginx"), (LOOPBACK, find_free_port())
+            self.nginx_log = folder / "error.log"
+            documented = build_documented([node.public for node in self.nodes], self.address[1])
+            self._nginx.enter_context(run_nginx(folder, documented, self.address[1]))
         except BaseException:
             for node in self.nodes:
                 node.close()
@@ -135,10 +82,6 @@ class Cluster:
         """Another node on this database, not started, and unknown to nginx."""
         folder, chosen = self.make_folder("node"), {**self.settings, **(settings or {})}
         return RunningServer(folder, workers=WORKERS, settings=chosen, environment=environment)
-
-    @property
-    def address(self) -> Address:
-        return self.nginx.address
 
     @property
     def workers(self) -> list[int]:
@@ -194,7 +137,7 @@ class Cluster:
 
     def close(self) -> None:
         self.disconnect()
-        self.nginx.close()
+        self._nginx.close()
         for node in self.nodes:
             node.close()
 

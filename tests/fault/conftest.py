@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests import nginx
 
 from grantway.testing.running_server import RunningServer
 
-from .cluster import Cluster, Nginx
+from .cluster import Cluster
 from .databases import KINDS
 
 IS_SOAK = os.environ.get("GRANTWAY_TEST_SOAK") == "1"
@@ -81,7 +82,7 @@ def find_cluster(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Cl
     def find(kind: str) -> Cluster:
         if kind in _clusters:
             return _clusters[kind]
-        for missing in (KINDS[kind].find_missing(), Nginx.find_missing()):
+        for missing in (KINDS[kind].find_missing(), nginx.find_missing()):
             if missing is not None and os.environ.get("CI"):
                 pytest.fail(f"{missing} CI is set, so this is a failure.", pytrace=False)
             if missing is not None:

@@ -35,7 +35,7 @@ def check_unharmed(cluster: Cluster, lanes: list[Lane]) -> None:
     history = lanes[0].history
     odd = [each for each in history.events if each.status in (None, 503)]
     held = check_lanes(lanes, cluster.connect_to_nodes(8))
-    assert odd == [], cluster.nginx.error_log.read_text(encoding="utf-8")[-3000:]
+    assert odd == [], cluster.nginx_log.read_text(encoding="utf-8")[-3000:]
     assert held["requests"] >= FEWEST_REQUESTS
     print(f"failed=0; {held}")
 

@@ -21,6 +21,7 @@ from cryptography.x509.oid import NameOID
 from grantway.config import load_settings
 from grantway.errors import TooManyRequests
 from grantway.limits import Rate
+from grantway.model import Client
 from grantway.storage import open_redis, open_store
 from grantway.storage.grid import NearCaches
 from grantway.storage.redis import Redis
@@ -77,7 +78,7 @@ class Worker:
 
     async def take(self, key: str = "machine") -> bool:
         try:
-            verdict = self.throttle.limit_client("default", key, [])
+            verdict = self.throttle.limit_client(Client(tenant="default", client_id=key), "192.0.2.1", [])
             if verdict is not None:
                 await verdict
         except TooManyRequests:

@@ -92,6 +92,7 @@ def log_access(method: str, path: str, status: int, size: int, seconds: float) -
 
 
 @functools.cache
+@functools.cache
 def _find_logger() -> Any:
     from grantway.web.telemetry import build_logger
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 import socket
 import subprocess
@@ -14,10 +15,11 @@ import pytest
 
 NGINX = shutil.which("nginx") or "/usr/sbin/nginx"
 _FRAME = """daemon off;
+{user}
 worker_processes 1;
 pid {folder}/nginx.pid;
 error_log {folder}/error.log;
-events {{ worker_connections 512; }}
+events {{ worker_connections 4096; }}
 http {{
 access_log off;
 client_body_temp_path {folder}/body;
@@ -38,15 +40,21 @@ def find_free_port() -> int:
         return port
 
 
+def find_missing() -> str | None:
+    """What to install; .ci/run does."""
+    return None if Path(NGINX).exists() else "nginx is not there. Get it by `apt-get install nginx-light`."
+
+
 @contextlib.contextmanager
 def run_nginx(folder: Path, body: str, *ports: int) -> Iterator[None]:
     """Runs nginx with ``body`` inside ``http {}`` until the end of the block; it answers on ``ports`` by then."""
-    if not Path(NGINX).exists():  # .ci/run installs it
-        pytest.fail("nginx is not there. Get it by `apt-get install nginx-light`.", pytrace=False)
+    if missing := find_missing():
+        pytest.fail(missing, pytrace=False)
     folder.mkdir(parents=True, exist_ok=True)
     folder.chmod(0o755)
     configuration = folder / "nginx.conf"
-    configuration.write_text(_FRAME.format(folder=folder, body=body), encoding="utf-8")
+    user = "user nobody nogroup;" if os.geteuid() == 0 else ""
+    configuration.write_text(_FRAME.format(folder=folder, body=body, user=user), encoding="utf-8")
     command = [NGINX, "-p", str(folder), "-e", str(folder / "error.log"), "-c", str(configuration)]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         try:
@@ -55,7 +63,7 @@ def run_nginx(folder: Path, body: str, *ports: int) -> Iterator[None]:
             yield
         finally:
             process.terminate()
-            process.wait(10)
+            process.wait(20)
 
 
 def _wait_for(port: int, process: subprocess.Popen[str]) -> None:
