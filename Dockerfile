@@ -3,7 +3,7 @@
 
 FROM python:3.13-slim-bookworm AS build
 # Databases and extras to install the packages of: any of pyproject.toml's optional dependencies.
-ARG EXTRAS=postgres,mysql,oracle,mssql,redis
+ARG EXTRAS=postgres,mysql,oracle,mssql,redis,saml
 WORKDIR /build
 COPY pyproject.toml README.md LICENSE ./
 COPY src src

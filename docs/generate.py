@@ -260,9 +260,10 @@ def _describe_client_metadata() -> list[str]:
         "| member | |",
         "|---|---|",
         *(
-            f"| `{name}` | {_escape(text)} |"
-            for extension in BUILTINS
-            for name, text in sorted(extension.client_metadata.items())
+            f"| `{name}` | {_escape(field.description)} |"
+            for name, field in sorted(
+                {name: field for extension in BUILTINS for name, field in extension.client_metadata.items()}.items()
+            )
         ),
     ]
 

@@ -1,8 +1,9 @@
 """What the whole suite shares: the outside programs that some tests need, and the rule for where one is missing.
 
-A test says what it needs by a marker, ``browser`` (Chromium) or ``node`` (Node.js and the npm packages of tests/e2e),
-or by the fixture ``curl``. Where that is missing the test is skipped and says how to get it; with ``CI`` in the
-environment it fails instead, so that nothing goes green on tests that did not run.
+A test says what it needs by a marker, ``browser`` (Chromium), ``node`` (Node.js and the npm packages of tests/e2e) or
+``apache`` (Apache with mod_auth_openidc), or by the fixture ``curl``. Where that is missing the test is skipped and
+says how to get it; with ``CI`` in the environment it fails instead, so that nothing goes green on tests that did not
+run.
 """
 
 from __future__ import annotations
@@ -10,12 +11,14 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import socket
 from collections.abc import Callable
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import pytest
 from hypothesis import settings
+from tests import apache
 
 # A change is judged by what it changed: in CI the examples are the same each time. `make soak` and a developer's own
 # runs look for new ones.
@@ -49,6 +52,23 @@ def curl() -> str:
     return found
 
 
+@pytest.fixture
+def connects(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """Every address that a stream socket of this process is asked to connect to. Only loopback is really reached."""
+    seen: list[Any] = []
+    connect = socket.socket.connect
+
+    def record(self: socket.socket, address: Any) -> None:
+        if self.type == socket.SOCK_STREAM and self.family != socket.AF_UNIX:
+            seen.append(address)
+            if not address[0].startswith("127."):
+                raise ConnectionRefusedError(f"{address}: a test does not go there")
+        connect(self, address)
+
+    monkeypatch.setattr(socket.socket, "connect", record)
+    return seen
+
+
 @pytest.hookimpl(tryfirst=True)  # before any fixture is made
 def pytest_runtest_setup(item: pytest.Item) -> None:
     for marker, find_missing in _NEEDS.items():
@@ -79,4 +99,8 @@ def _find_missing_node() -> str | None:
     return None
 
 
-_NEEDS: dict[str, Callable[[], str | None]] = {"browser": _find_missing_browser, "node": _find_missing_node}
+_NEEDS: dict[str, Callable[[], str | None]] = {
+    "browser": _find_missing_browser,
+    "node": _find_missing_node,
+    "apache": apache.find_missing,
+}

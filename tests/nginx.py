@@ -59,18 +59,20 @@ def run_nginx(folder: Path, body: str, *ports: int) -> Iterator[None]:
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         try:
             for port in ports:
-                _wait_for(port, process)
+                wait_for(port, process)
             yield
         finally:
             process.terminate()
             process.wait(20)
 
 
-def _wait_for(port: int, process: subprocess.Popen[str]) -> None:
+def wait_for(port: int, process: subprocess.Popen[str]) -> None:
+    """Returns when ``process`` answers on ``port``; fails with what it says when it ends or takes 10 s."""
     deadline = time.monotonic() + 10
     while True:
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
             return
         if process.poll() is not None or time.monotonic() > deadline:
-            raise AssertionError(process.stderr.read() if process.stderr and process.poll() is not None else "nginx")
+            has_ended = process.stderr is not None and process.poll() is not None
+            raise AssertionError(process.stderr.read() if has_ended else f"{process.args} does not answer")
         time.sleep(0.01)

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         Login,
         Runtime,
     )
+    from grantway.hooks import authorization_hook, token_hook
     from grantway.model import Authorization, Client, Session, Subject, Tenant
     from grantway.protocol.message import Parameters, Request, Response
     from grantway.server import AuthorizationServer
@@ -59,10 +60,12 @@ __all__ = [
     "Subject",
     "Tenant",
     "__version__",
+    "authorization_hook",
     "create_admin_app",
     "create_public_app",
     "create_server",
     "load_settings",
+    "token_hook",
 ]
 
 _HOMES = {
@@ -81,6 +84,7 @@ _HOMES = {
         "Login",
         "Runtime",
     ),
+    "hooks": ("authorization_hook", "token_hook"),
     "model": ("Authorization", "Client", "Session", "Subject", "Tenant"),
     "protocol.message": ("Parameters", "Request", "Response"),
     "server": ("AuthorizationServer",),

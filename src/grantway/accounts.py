@@ -12,6 +12,9 @@ from grantway.errors import Unprocessable
 from grantway.extension import Runtime
 from grantway.model import Revocation, Subject
 
+MAX_SUBJECT_LENGTH = 255
+"""Characters of a subject's identifier."""
+
 
 def normalise_username(username: str) -> str:
     """What uniqueness and log-in compare: NFKC, case-folded, trimmed (RFC 8265 §3.3)."""
@@ -32,6 +35,22 @@ def check_username(username: str) -> str:
     if any(unicodedata.category(c)[0] in "CZ" for c in key):
         raise Unprocessable("username", "Use letters, digits and symbols, no spaces.")
     return key
+
+
+async def find_named_subject(runtime: Runtime, tenant: str, name: str, *, by: str) -> str | None:
+    """The identifier of the subject that somebody who is trusted with it names, ``by`` their ``subject`` or their
+    ``username``; None: nobody. An identifier is not looked up: whether there is one, and enabled, the gate asks."""
+    if by == "subject":
+        return name if len(name) <= MAX_SUBJECT_LENGTH and name.isprintable() else None
+    try:
+        key = check_username(name)
+    except Unprocessable:
+        return None
+    subject = await runtime.store.load_subject_by_username(tenant, key)
+    # Exactly as it is written here: what is alike to us may be two people to whoever names them.
+    if subject is None or name not in (subject.username, subject.username_key):
+        return None
+    return subject.subject
 
 
 async def create_account(
@@ -83,3 +102,19 @@ async def change_password(
     now = runtime.clock.now()
     changed = replace(person, password=await runtime.passwords.hash(password), password_changed_at=now, updated_at=now)
     return await runtime.store.update_subject(changed, revocation=revocation)
+
+
+async def end_password_grants(runtime: Runtime, person: Subject, *, now: int, keep_until: int) -> None:
+    """Revokes what applications got for the person's password itself (RFC 6749 §4.3): it hangs on no session.
+
+    ``now``, ``keep_until``: as of ``Store.revoke_authorization``.
+    """
+    store, tenant, cursor = runtime.store, person.tenant, None
+    while True:
+        page = await store.list_authorizations(tenant, subject=person.subject, cursor=cursor)
+        for each in page.items:
+            if each.grant_type == "password":
+                await store.revoke_authorization(tenant, each.authorization_id, now=now, keep_until=keep_until)
+        cursor = page.cursor
+        if cursor is None:
+            return

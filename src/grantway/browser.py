@@ -59,7 +59,7 @@ def build_csrf_token(call: Call, browser: Browser) -> str:
 
 
 def check_form(call: Call, form: Parameters) -> Browser:
-    """Whether a form was sent by the page we showed to this browser (OWASP ASVS 5.0 3.5.1).
+    """Whether a form was sent by the page we showed to this browser (OWASP ASVS 5.0 3.5.1, RFC 6749 §10.12).
 
     Raises:
         RequestForbidden: another site sent it, or the token is missing or another browser's.
@@ -143,6 +143,7 @@ async def begin_session(call: Call, login: Login, *, remember: bool) -> Session:
     if not is_renewed:
         await store.insert_session(fresh)
     _set_cookie(call, "session", encode_base64url(secret), max_age=ttl if remember else None)
+    remember_device(call, login.subject.username_key)
     call.runtime.events.emit(
         LoginSucceeded(
             tenant=tenant,
@@ -157,9 +158,7 @@ async def begin_session(call: Call, login: Login, *, remember: bool) -> Session:
 
 async def end_session(call: Call, session: Session) -> None:
     """Ends a session and everything bound to it, and takes the cookie away if it is this browser's."""
-    await call.runtime.store.end_session(
-        session.tenant, session.session_id, now=call.now, keep_until=find_keep_until(call)
-    )
+    await call.runtime.store.end_session(session.tenant, session.session_id, now=call.now, keep_until=call.keep_until)
     _set_cookie(call, "session", "", max_age=0)
 
 
@@ -176,11 +175,6 @@ def remember_device(call: Call, username_key: str) -> None:
     device = call.runtime.entropy.token_bytes(_DEVICE_SIZE)
     tag = call.runtime.keys.build_tag(_DEVICE_PURPOSE, [call.tenant.tenant.encode(), username_key.encode(), device])
     _set_cookie(call, "device", encode_base64url(device + tag), max_age=_DEVICE_TTL)
-
-
-def find_keep_until(call: Call) -> int:
-    """Until when a revocation made now has to be kept: no access token lives longer."""
-    return call.now + call.runtime.settings.tokens.max_token_ttl * 1000
 
 
 # -- cookies ------------------------------------------------------------------------------------------------------

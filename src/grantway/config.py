@@ -8,12 +8,14 @@ Sources, later ones win: defaults < TOML file < environment (``GRANTWAY_TOKENS__
 from __future__ import annotations
 
 import difflib
+import ipaddress
 import tomllib
 import types
 import typing
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Meta, Struct, field
@@ -77,8 +79,28 @@ class ServeSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     ] = 0
     trusted_proxies: Annotated[
         tuple[str, ...],
-        Meta(description="Addresses or networks of proxies whose X-Forwarded-For is believed; others' is ignored."),
+        Meta(
+            description="Addresses or networks of proxies whose X-Forwarded-For and serve.client_certificate_header "
+            "are believed; others' are ignored."
+        ),
     ] = ()
+    client_certificate_header: Annotated[
+        str,
+        Meta(
+            pattern=r"^[a-z0-9-]*$",
+            description="Header in which a proxy of serve.trusted_proxies hands on the client's TLS certificate, in "
+            "lower case: client-cert (RFC 9440), or one with a PEM with percent escapes (nginx) or spaces (Apache), or "
+            "Envoy's x-forwarded-client-cert. The proxy must overwrite what a client sends in it. Empty: none.",
+        ),
+    ] = ""
+    client_certificate_verify_header: Annotated[
+        str,
+        Meta(
+            pattern=r"^[a-z0-9-]*$",
+            description="Header, in lower case, in which that proxy says SUCCESS (or 0) where a certificate authority "
+            "it trusts vouches for the client's certificate. Without it there is no tls_client_auth. Empty: none.",
+        ),
+    ] = ""
     direct_lane: Annotated[
         bool, Meta(description="Answer protocol requests without ASGI in between; off for comparison only.")
     ] = True
@@ -146,10 +168,10 @@ class TokenSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         int, Meta(ge=1, le=600, description="Lifetime of an authorization code, seconds (RFC 9700 asks for short).")
     ] = 60
     refresh_token_rotation: Annotated[
-        Literal["strict", "grace", "off"],
+        Literal["strict", "grace", "off", "none"],
         Meta(
             description="What using a refresh token does: strict spends it at once, grace gives the same successor "
-            "again for a few seconds, off keeps it usable."
+            "again for a few seconds, off keeps it usable, none spends it and gives no other."
         ),
     ] = "grace"
     refresh_token_grace: Annotated[
@@ -229,9 +251,31 @@ class ThrottleSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     account_attempts: Annotated[int, Meta(ge=1, description="Failed log-ins per account in one window.")] = 10
     address_attempts: Annotated[int, Meta(ge=1, description="Failed log-ins per address in one window.")] = 60
     client_attempts: Annotated[
-        int, Meta(ge=1, description="Failed client authentications per client and address in one window.")
+        int,
+        Meta(
+            ge=1,
+            description="Failed client authentications per client and address in one window, and wrong tokens at "
+            "tokeninfo per address.",
+        ),
     ] = 100
     window: Annotated[Seconds, Meta(description="Length of the window, seconds.")] = 300
+
+
+class ClientAuthSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is asked of the assertions that clients prove themselves by."""
+
+    lax_assertion_audience: Annotated[
+        bool,
+        Meta(
+            description="Accept client assertions whose aud is the URL of an endpoint where clients authenticate, or a "
+            "list, as older libraries send them: another server could have had them made for this one. Off: the issuer "
+            "alone. A client's own lax_assertion_audience wins."
+        ),
+    ] = False
+    max_assertion_lifetime: Annotated[
+        int,
+        Meta(ge=10, le=86400, description="Farthest a client assertion's exp may be from its iat and now, seconds."),
+    ] = 300
 
 
 class LimitSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -294,11 +338,306 @@ class RedisSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     ] = 100
 
 
+class EgressSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Requests this server makes: to URLs that clients brought, and to URLs of its own settings."""
+
+    timeout: Annotated[
+        Seconds, Meta(description="Absolute deadline for an outgoing request, from its start to its end, seconds.")
+    ] = 3
+    max_concurrency: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=1000,
+            description="Most outgoing requests of a worker at once to URLs of clients, and as many to URLs of the "
+            "settings; further ones wait, within their deadline.",
+        ),
+    ] = 32
+    ports: Annotated[tuple[Port, ...], Meta(description="Ports that URLs of clients may name.")] = (443,)
+    ca_file: Annotated[
+        str,
+        Meta(description="PEM file of certificate authorities that are trusted besides the machine's. Empty: none."),
+    ] = ""
+    denied_networks: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="Networks that URLs of clients must not reach, whatever else is allowed: your own ones with "
+            "public addresses, as 198.51.100.0/24, and parts of egress.insecure_private_networks."
+        ),
+    ] = ()
+    insecure_private_networks: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="Networks that URLs of clients may reach although they are private or this server's own, by "
+            "plain http and on any port too, as 127.0.0.0/8. Whoever registers a client can make this server send "
+            "requests there: for development and tests."
+        ),
+    ] = ()
+    breaker_failures: Annotated[
+        int,
+        Meta(
+            ge=1,
+            description="A host of clients' URLs that could not be reached so often in a row is left alone for a "
+            "while, as is one of their URLs that failed so often for another reason.",
+        ),
+    ] = 5
+    breaker_pause: Annotated[Seconds, Meta(description="How long it is left alone, seconds.")] = 30
+    jwks_ttl: Annotated[
+        Seconds,
+        Meta(
+            description="How long the keys at a jwks_uri are used before they are fetched again, seconds; less where "
+            "their Cache-Control says less, not less than egress.jwks_refresh_interval."
+        ),
+    ] = 600
+    jwks_refresh_interval: Annotated[
+        Seconds, Meta(description="An unknown kid has a jwks_uri fetched again, but not sooner than this, seconds.")
+    ] = 30
+    jwks_stale_ttl: Annotated[
+        int,
+        Meta(
+            ge=0,
+            description="How long after that the keys are still used while the jwks_uri cannot be fetched, seconds.",
+        ),
+    ] = 3600
+
+
+class DeviceSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Devices without a browser of their own (RFC 8628), for clients that registered the grant type."""
+
+    ttl: Annotated[
+        int, Meta(ge=60, le=3600, description="How long a device code and its user code are good, seconds.")
+    ] = 600
+    interval: Annotated[
+        int, Meta(ge=1, le=60, description="Least time between two polls of a device, seconds (RFC 8628 §3.2).")
+    ] = 5
+    user_code: Annotated[
+        Literal["letters", "letters-12", "digits", "digits-12"],
+        Meta(
+            description="Which user codes people type: BCDF-GHJK (letters, 34.6 bits), BCDF-GHJK-LMNP (letters-12, "
+            "51.9), 123-456-789 (digits, 29.9) or 1234-5678-9012 (digits-12, 39.9). A client may have another."
+        ),
+    ] = "letters"
+    browser_attempts: Annotated[
+        int, Meta(ge=1, description="Wrong user codes from one browser in one throttle.window.")
+    ] = 5
+    address_attempts: Annotated[
+        int, Meta(ge=1, description="Wrong user codes from one address (IPv6: one /64) in one throttle.window.")
+    ] = 20
+    attempts: Annotated[
+        int,
+        Meta(
+            ge=1,
+            description="Wrong user codes from everybody together in one throttle.window, for each tenant; beyond it "
+            "no code is taken until the window has passed.",
+        ),
+    ] = 1000
+    requests_per_address: Annotated[
+        int,
+        Meta(
+            ge=1,
+            description="Devices that may ask for codes from one address (IPv6: one /64) in one throttle.window. Each "
+            "is a row in the database, and a public client's identifier is no secret.",
+        ),
+    ] = 100
+
+
+class LogoutSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How clients are told that a session has ended."""
+
+    frontchannel_timeout: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=60,
+            description="How long the page after a logout waits for the frames of clients before it goes on, seconds.",
+        ),
+    ] = 5
+    concurrency: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=256,
+            description="Logout tokens that a worker sends at once, a quarter of them for one session and an eighth "
+            "to one client; further ones wait.",
+        ),
+    ] = 16
+    max_attempts: Annotated[
+        int, Meta(ge=1, le=100, description="How often a logout token is sent to a client that does not answer.")
+    ] = 20
+    retry_delay: Annotated[
+        Seconds, Meta(description="Wait before the second attempt, seconds; it doubles with each further one.")
+    ] = 5
+    max_retry_delay: Annotated[Seconds, Meta(description="Longest wait between two attempts, seconds.")] = 3600
+    poll_interval: Annotated[
+        Seconds,
+        Meta(
+            description="How often one worker of all looks for what was left undone, by one that died or by a command, "
+            "seconds."
+        ),
+    ] = 5
+
+
+class AssertionSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The grants for assertions that trusted issuers sign: JWTs (RFC 7523) and SAML 2.0 (RFC 7522)."""
+
+    lax_audience: Annotated[
+        bool,
+        Meta(
+            description="Accept JWTs whose aud is the token endpoint's URL, or a list that names other servers beside "
+            "this one. Off: the aud must be the issuer and nothing else."
+        ),
+    ] = False
+    jwt_max_lifetime: Annotated[
+        int, Meta(ge=1, le=86400, description="The farthest a JWT's exp may be from now and from its iat, seconds.")
+    ] = 300
+    saml_max_lifetime: Annotated[
+        int, Meta(ge=1, le=86400, description="The farthest the end of a SAML assertion may be from now, seconds.")
+    ] = 3600
+    clock_skew: Annotated[int, Meta(ge=0, le=60, description="How far the clocks of issuers may be off, seconds.")] = 60
+    saml_authn_max_age: Annotated[
+        int,
+        Meta(
+            ge=0,
+            description="How long ago the person may have signed in at the issuer of a SAML assertion, seconds: it "
+            "needs an AuthnStatement then. 0: it is not looked at.",
+        ),
+    ] = 0
+    trust_for_any_client: Annotated[
+        bool,
+        Meta(
+            description="A trusted issuer that is made without a word about clients, as clients of Hydra's API make "
+            "them, is good for every client that may use the grant. Off: the clients must be named, or any_client."
+        ),
+    ] = False
+
+
+class RegistrationSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Clients that register themselves (RFC 7591): off unless enabled, and only by initial access tokens."""
+
+    enabled: Annotated[bool, Meta(description="Let clients register themselves, by an initial access token.")] = False
+    insecure_open: Annotated[
+        bool, Meta(description="Let anybody register a client, without an initial access token.")
+    ] = False
+    grant_types: Annotated[
+        tuple[str, ...], Meta(description="Grant types they may have; an initial access token may say otherwise.")
+    ] = ("authorization_code", "refresh_token")
+    token_endpoint_auth_methods: Annotated[
+        tuple[str, ...], Meta(description="How they may authenticate. Empty: in every way the server has.")
+    ] = ()
+    scope: Annotated[tuple[str, ...], Meta(description="Scopes they may have, and have if they name none.")] = (
+        "openid",
+        "profile",
+        "email",
+        "offline_access",
+    )
+    audience: Annotated[
+        tuple[str, ...], Meta(description="Audiences (RFC 8707 resources) that all of them may ask for.")
+    ] = ()
+    per_address: Annotated[int, Meta(ge=1, description="Registrations from one address in one throttle.window.")] = 20
+    software_statement_issuer: Annotated[
+        str, Meta(description="Whose software statements (RFC 7591 §2.3) count: their iss. Empty: nobody's.")
+    ] = ""
+    software_statement_jwks_uri: Annotated[
+        str, Meta(description="URL of that issuer's keys; of the operator's choice, so it may be a private address.")
+    ] = ""
+    require_software_statement: Annotated[
+        bool, Meta(description="Register only clients with a software statement.")
+    ] = False
+
+
+class HookSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Services of the operator's that are asked before tokens are issued."""
+
+    token_url: Annotated[
+        str,
+        Meta(description="URL that is asked before tokens are issued (JSON, POST), to change or deny. Empty: none."),
+    ] = ""
+    refresh_url: Annotated[
+        str, Meta(description="The same for refreshed tokens alone, asked before hooks.token_url. Empty: none.")
+    ] = ""
+    credential_in: Annotated[Literal["header", "cookie"], Meta(description="Where hooks.credential travels.")] = (
+        "header"
+    )
+    credential_name: Annotated[
+        str, Meta(pattern=r"^[A-Za-z0-9_-]{1,64}$", description="Name of that header or cookie.")
+    ] = "Authorization"
+    credential: Annotated[
+        Secret | None, Meta(description="What proves this server to the hooks, as it is sent. Unset: nothing.")
+    ] = None
+    timeout_ms: Annotated[
+        int, Meta(ge=50, le=30000, description="Longest wait for a hook before 503, milliseconds.")
+    ] = 2000
+
+
 class AdminSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The admin API."""
 
     insecure_open: Annotated[
         bool, Meta(description="Answer the admin API without a token; refused on anything but loopback.")
+    ] = False
+
+
+class ScopeSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How scopes are compared, and which there are."""
+
+    strategy: Annotated[
+        Literal["exact", "hierarchic", "wildcard"],
+        Meta(
+            description="What a registered scope allows besides itself, of clients without a scope_strategy: nothing, "
+            "what is below it (photos: photos.read), or what it matches (photos.*: photos.read)."
+        ),
+    ] = "exact"
+    registered_only: Annotated[
+        bool, Meta(description="Clients may only register scopes that are standard or in the registry of scopes.")
+    ] = False
+
+
+class CompatSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Flows and endpoints that other servers have of their own. Each is not there unless it is switched on."""
+
+    client_authenticated_user: Annotated[
+        bool,
+        Meta(
+            description="The grant client_authenticated_user (light-oauth2): clients with names_users_by say who it is "
+            "that they logged in themselves."
+        ),
+    ] = False
+    bootstrap_tokens: Annotated[
+        bool,
+        Meta(
+            description="The grant bootstrap_token (light-oauth2): long-lived tokens for clients with "
+            "bootstrap_token_grant_access_token_lifespan, within tokens.max_token_ttl."
+        ),
+    ] = False
+    tokeninfo: Annotated[
+        bool, Meta(description="/oauth2/tokeninfo (Axway): tells whoever presents an access token what it says.")
+    ] = False
+    insecure_tokeninfo_query: Annotated[
+        bool,
+        Meta(description="Take the token at /oauth2/tokeninfo from the query too, where logs and histories keep it."),
+    ] = False
+    dereference: Annotated[
+        bool,
+        Meta(
+            description="/oauth2/dereference (light-oauth2): the client that another names as its dereference_client "
+            "gets JWTs for that one's opaque access tokens."
+        ),
+    ] = False
+    signing: Annotated[
+        bool,
+        Meta(
+            description="/oauth2/signing (light-oauth2): clients with may_sign_payloads get data of theirs signed by "
+            "this server's keys."
+        ),
+    ] = False
+    token_formats: Annotated[
+        bool, Meta(description="The parameter format (Axway) at the token endpoint: json, urlencoded or xml.")
+    ] = False
+    keys_as_pem: Annotated[
+        bool, Meta(description="/oauth2/keys/{kid} (light-oauth2): a published signing key as PEM.")
+    ] = False
+    introspection_jwt: Annotated[
+        bool, Meta(description="Introspection answers as signed JWTs where they are asked for (RFC 9701).")
     ] = False
 
 
@@ -344,8 +683,17 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     interaction: InteractionSettings = field(default_factory=InteractionSettings)
     passwords: PasswordSettings = field(default_factory=PasswordSettings)
     throttle: ThrottleSettings = field(default_factory=ThrottleSettings)
+    client_auth: ClientAuthSettings = field(default_factory=ClientAuthSettings)
     limits: LimitSettings = field(default_factory=LimitSettings)
     redis: RedisSettings = field(default_factory=RedisSettings)
+    egress: EgressSettings = field(default_factory=EgressSettings)
+    device: DeviceSettings = field(default_factory=DeviceSettings)
+    logout: LogoutSettings = field(default_factory=LogoutSettings)
+    assertions: AssertionSettings = field(default_factory=AssertionSettings)
+    registration: RegistrationSettings = field(default_factory=RegistrationSettings)
+    hooks: HookSettings = field(default_factory=HookSettings)
+    scopes: ScopeSettings = field(default_factory=ScopeSettings)
+    compat: CompatSettings = field(default_factory=CompatSettings)
     admin: AdminSettings = field(default_factory=AdminSettings)
     maintenance: MaintenanceSettings = field(default_factory=MaintenanceSettings)
     log: LogSettings = field(default_factory=LogSettings)
@@ -418,6 +766,28 @@ def load_settings(
     return settings
 
 
+def _check_outgoing(settings: Settings) -> None:
+    for name in ("denied_networks", "insecure_private_networks"):
+        for network in getattr(settings.egress, name):
+            try:
+                ipaddress.ip_network(network)
+            except ValueError as error:
+                raise ConfigurationError(f"egress.{name}: {error}.") from error
+    registration = settings.registration
+    for name, text in (
+        ("hooks.token_url", settings.hooks.token_url),
+        ("hooks.refresh_url", settings.hooks.refresh_url),
+        ("registration.software_statement_jwks_uri", registration.software_statement_jwks_uri),
+    ):
+        url = urlsplit(text)
+        if text and (url.scheme not in ("https", "http") or not url.hostname):
+            raise ConfigurationError(f"{name}: {text} is not an http or https URL.")
+    if bool(registration.software_statement_issuer) != bool(registration.software_statement_jwks_uri):
+        raise ConfigurationError("registration.software_statement_issuer and _jwks_uri go together.")
+    if registration.require_software_statement and not registration.software_statement_issuer:
+        raise ConfigurationError("registration.require_software_statement: no software_statement_issuer is set.")
+
+
 def check_settings(settings: Settings) -> None:
     """Refuses combinations that would be unsafe.
 
@@ -429,6 +799,18 @@ def check_settings(settings: Settings) -> None:
         raise ConfigurationError("admin.insecure_open: refused, serve.admin_bind is not a loopback address.")
     if settings.limits.shared == "redis" and settings.redis.url is None:
         raise ConfigurationError("limits.shared: redis.url is not set.")
+    _check_outgoing(settings)
+    serve = settings.serve
+    if serve.client_certificate_verify_header and not serve.client_certificate_header:
+        raise ConfigurationError("serve.client_certificate_verify_header: serve.client_certificate_header is not set.")
+    if serve.client_certificate_header and not serve.trusted_proxies:
+        raise ConfigurationError(
+            "serve.client_certificate_header: name the proxy in serve.trusted_proxies; nobody else is believed."
+        )
+    if serve.client_certificate_header and any(proxy.endswith("/0") for proxy in serve.trusted_proxies):
+        raise ConfigurationError(
+            "serve.client_certificate_header: serve.trusted_proxies names everybody, and anybody could send it."
+        )
     if settings.interaction.insecure_cookies and not is_loopback_url(settings.issuer):
         raise ConfigurationError("interaction.insecure_cookies: refused, the issuer is not on loopback.")
     for secret in settings.secrets.sealing:

@@ -78,6 +78,13 @@ class UnsupportedMediaType(InvalidRequest):
     text = "The request body must be application/x-www-form-urlencoded."
 
 
+class FetchFailed(InvalidRequest):
+    """A document at a URL could not be had. Why is in ``detail``, for the log: told to a client, it would let this
+    server look into networks for it."""
+
+    text = "A document that this request needs could not be fetched."
+
+
 class InvalidClient(OAuthError):
     code = "invalid_client"
     status = 401
@@ -211,6 +218,18 @@ class InvalidClientMetadata(OAuthError):
     text = "A field of the client metadata is invalid."
 
 
+class InvalidSoftwareStatement(OAuthError):
+    code = "invalid_software_statement"
+    spec = "RFC 7591 §3.2.2"
+    text = "The software statement is invalid."
+
+
+class UnapprovedSoftwareStatement(OAuthError):
+    code = "unapproved_software_statement"
+    spec = "RFC 7591 §3.2.2"
+    text = "The software statement is not one this server accepts."
+
+
 class RequestForbidden(OAuthError):
     """A form came back that this browser was not shown, or from another site."""
 
@@ -250,6 +269,36 @@ class ServerError(OAuthError):
     status = 500
     spec = "RFC 6749 §4.1.2.1"
     text = "The server met an unexpected condition."
+
+
+class AuthorizationPending(OAuthError):
+    """Nobody has answered the device's request yet; not a failure."""
+
+    code = "authorization_pending"
+    spec = "RFC 8628 §3.5"
+    text = "The person has not answered yet. Go on asking."
+
+
+class SlowDown(OAuthError):
+    """As ``AuthorizationPending``, and from now on 5 seconds more have to lie between two polls."""
+
+    code = "slow_down"
+    spec = "RFC 8628 §3.5"
+    text = "This came too soon. Wait 5 seconds more between requests, from now on."
+
+
+class ExpiredToken(OAuthError):
+    code = "expired_token"
+    spec = "RFC 8628 §3.5"
+    text = "The device code has expired. Begin a new device authorization."
+
+
+class DeviceDenied(AccessDenied):
+    """The token endpoint says it with 400 (RFC 6749 §5.2)."""
+
+    status = 400
+    spec = "RFC 8628 §3.5"
+    text = "The person denied the request of this device."
 
 
 class NotFound(GrantwayError):

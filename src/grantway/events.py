@@ -37,6 +37,14 @@ class TokenIntrospected(Event, frozen=True, kw_only=True):
     active: bool
 
 
+class PayloadSigned(Event, frozen=True, kw_only=True):
+    """Data of a client's own was signed with the server's key."""
+
+    client_id: str
+    token_id: str
+    """The ``jti`` of what was signed."""
+
+
 class TokenRevoked(Event, frozen=True, kw_only=True):
     client_id: str
     kind: str
@@ -54,6 +62,19 @@ class AuthorizationGranted(Event, frozen=True, kw_only=True):
     subject: str
     scope: tuple[str, ...]
     authorization_id: str
+
+
+class DeviceAuthorizationRequested(Event, frozen=True, kw_only=True):
+    """A device got codes and waits for a person (RFC 8628 §3.2)."""
+
+    client_id: str
+    scope: tuple[str, ...]
+
+
+class UserCodeRefused(Event, frozen=True, kw_only=True):
+    """Somebody typed a user code that is unknown or no longer good: a mistake, or a guess."""
+
+    address: str
 
 
 class AuthorizationRefused(Event, frozen=True, kw_only=True):
@@ -82,6 +103,24 @@ class LoginFailed(Event, frozen=True, kw_only=True):
 class LoggedOut(Event, frozen=True, kw_only=True):
     subject: str
     session_id: str
+
+
+class LogoutNotified(Event, frozen=True, kw_only=True):
+    """A client was told that a session has ended (OpenID Connect Back-Channel Logout)."""
+
+    client_id: str
+    subject: str
+    session_id: str
+
+
+class LogoutNoticeFailed(Event, frozen=True, kw_only=True):
+    """A client was not told, and is not going to be: ``reason`` is what came of the last attempt."""
+
+    client_id: str
+    subject: str
+    session_id: str
+    attempts: int
+    reason: str
 
 
 class SubjectRegistered(Event, frozen=True, kw_only=True):

@@ -7,6 +7,8 @@ scope and audience still allowed, nothing revoked. Does not own what a grant dec
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from msgspec import Struct
 from msgspec.structs import replace
 
@@ -19,11 +21,12 @@ from grantway.errors import (
     UnauthorizedClient,
 )
 from grantway.extension import Call, ClientAuthentication, Credential, Decision, Runtime
-from grantway.model import Authorization, Client, RefreshRotation, Tenant
+from grantway.model import Ancestor, Authorization, Client, RefreshRotation, Tenant
 from grantway.protocol.lifespan import find_lifespans
 from grantway.protocol.message import Parameters
-from grantway.protocol.scope import intersect_scope, narrow_scope, parse_scope
-from grantway.tokens import AccessClaims, RefreshClaims
+from grantway.protocol.scope import BY_NAME, narrow_scope
+from grantway.scopes import find_scope_policy
+from grantway.tokens import AccessClaims, RefreshClaims, read_ancestor
 
 
 async def authenticate_client(call: Call, parameters: Parameters) -> Client:
@@ -78,7 +81,8 @@ def find_end_of_proof(client: Client, now: int) -> int:
 
 
 async def _prove_client(call: Call, parameters: Parameters) -> Client:
-    method, credential = _find_credential(call, parameters)
+    credentials = _find_credentials(call, parameters)
+    method, credential = credentials[0]
     client_id = credential.client_id
     if len(client_id) > 255:
         raise InvalidClient(detail="client_id longer than any")
@@ -88,7 +92,13 @@ async def _prove_client(call: Call, parameters: Parameters) -> Client:
         await method.reject(call, credential)
         _count_failure(call, client_id)
         raise InvalidClient(detail="unknown or disabled client")
-    proved = await method.authenticate(call, client, credential)
+    if len(credentials) > 1:
+        method, credential = _choose_ambient(credentials, client)
+    try:
+        proved = await method.authenticate(call, client, credential)
+    except InvalidClient:
+        _count_failure(call, client_id)
+        raise
     if proved is None or proved != client.token_endpoint_auth_method:
         _count_failure(call, client_id)
         raise InvalidClient(detail=f"wrong credentials, or {proved} instead of {client.token_endpoint_auth_method}")
@@ -109,18 +119,34 @@ async def _check_rate(call: Call, client: Client) -> None:
         await verdict
 
 
-def _find_credential(call: Call, parameters: Parameters) -> tuple[ClientAuthentication, Credential]:
-    found: tuple[ClientAuthentication, Credential] | None = None
+def _find_credentials(call: Call, parameters: Parameters) -> list[tuple[ClientAuthentication, Credential]]:
+    """The one credential that was presented; where there is none, those of ambient methods: the client says which."""
+    presented: tuple[ClientAuthentication, Credential] | None = None
+    ambient: list[tuple[ClientAuthentication, Credential]] = []
     for method in call.runtime.extensions.client_authentications:
         credential = method.parse_credential(call.request, parameters)
         if credential is None:
             continue
-        if found is not None:
+        if method.is_ambient:
+            ambient.append((method, credential))
+        elif presented is None:
+            presented = method, credential
+        else:
             raise InvalidRequest("More than one client authentication method was used.")
-        found = method, credential
-    if found is None:
+    if presented is not None:
+        return [presented]
+    if not ambient:
         raise InvalidClient("Client authentication is missing.")
-    return found
+    return ambient
+
+
+def _choose_ambient(
+    credentials: list[tuple[ClientAuthentication, Credential]], client: Client
+) -> tuple[ClientAuthentication, Credential]:
+    for method, credential in credentials:
+        if client.token_endpoint_auth_method in method.methods and credential.client_id == client.client_id:
+            return method, credential
+    return credentials[0]
 
 
 def _count_failure(call: Call, client_id: str) -> None:
@@ -143,11 +169,16 @@ async def check_issuance(call: Call, decision: Decision) -> Decision:
     runtime, tenant, client = call.runtime, call.tenant.tenant, decision.client
     if decision.subject is not None:
         subject = await runtime.grid.subject(tenant, decision.subject)
-        if subject is None or not subject.enabled:
+        if decision.is_subject_external:
+            if subject is not None:
+                raise InvalidGrant(detail="an account here has the name of an external subject")
+        elif subject is None or not subject.enabled:
             raise InvalidGrant(detail="subject is gone or disabled")
     if decision.authorization is not None:
         await check_authorization(call, decision.authorization)
-    scope = decision.scope if decision.scope is client.scope else intersect_scope(decision.scope, client.scope)
+    scope = decision.scope
+    if scope is not client.scope:
+        scope = find_scope_policy(runtime, client).select(scope, client.scope)
     if decision.scope and not scope:
         raise InvalidScope(detail="the client has lost every scope that was granted")
     if any(audience not in client.audience for audience in decision.audience):
@@ -171,15 +202,23 @@ async def check_authorization(call: Call, authorization: Authorization) -> None:
             raise InvalidGrant(detail="session has ended")
 
 
-def narrow_decision(decision: Decision, parameters: Parameters) -> Decision:
+def narrow_decision(call: Call, decision: Decision, parameters: Parameters) -> Decision:
     """Applies ``scope``, ``resource`` and ``audience``: they can only narrow (RFC 6749 §6, RFC 8707 §2.2).
+
+    From here on the scope is names: patterns of the client's registration are gone.
 
     Raises:
         InvalidScope, InvalidTarget: more was asked for than may be granted.
     """
     scope, audience = decision.scope, decision.audience
+    policy = find_scope_policy(call.runtime, decision.client)
     if not decision.is_scope_fixed and (text := parameters.get("scope")) is not None:
-        scope = narrow_scope(parse_scope(text), scope)
+        # RFC 6749 §6: what was given before was given by name, whatever the client's registration stands for
+        scope = narrow_scope(policy.parse(text), scope, BY_NAME if decision.is_scope_given else policy)
+    if policy.strategy == "wildcard" and scope:
+        scope = policy.name_scope(scope)
+        if not scope:
+            raise InvalidScope("The scope parameter is missing, and this client has no default scope.")
     if requested := read_audience(parameters):
         if any(target not in audience for target in requested):
             raise InvalidTarget()
@@ -199,6 +238,13 @@ def read_audience(parameters: Parameters) -> tuple[str, ...]:
     return tuple(dict.fromkeys([*parameters.list("resource"), *spaced]))
 
 
+def is_concerned(client: Client, owner: str, audience: tuple[str, ...]) -> bool:
+    """Whether a token is the client's own, or meant for it: by its client_id or as the resource server it is."""
+    if client.client_id == owner or client.client_id in audience:
+        return True
+    return any(identifier in audience for identifier in client.resource_identifiers)
+
+
 async def find_access(runtime: Runtime, tenant: str, token: str) -> AccessClaims | None:
     """The claims of an access token that is good at this moment: ours, unexpired, not revoked; else None.
 
@@ -211,11 +257,41 @@ async def find_access(runtime: Runtime, tenant: str, token: str) -> AccessClaims
     client = grid.recall_client(tenant, claims.client_id) or await grid.client(tenant, claims.client_id)
     if client is None or not client.enabled:  # a worker may have issued it before it heard of the disabling
         return None
+    if claims.ancestors and not await _are_ancestors_good(runtime, tenant, claims.ancestors):
+        return None
     return claims
 
 
+async def _are_ancestors_good(runtime: Runtime, tenant: str, ancestors: tuple[Ancestor, ...]) -> bool:
+    """Whether nothing revoked the tokens it was exchanged for; that they expired meanwhile is no harm."""
+    for ancestor in ancestors:
+        claims = read_ancestor(ancestor)
+        if await runtime.grid.is_revoked(tenant, claims.revocation_keys(), claims.issued_at, claims.granted()):
+            return False
+        client = await runtime.grid.client(tenant, ancestor.client_id)
+        if client is None or not client.enabled:
+            return False
+    return True
+
+
+async def find_presented_access(call: Call, token: str) -> AccessClaims | None:
+    """``find_access`` of a token that somebody uses at an endpoint of this server: if it is bound to a key, the request
+    has to prove that it has that key (RFC 7800 §1)."""
+    claims = await find_access(call.runtime, call.tenant.tenant, token)
+    if claims is None or not claims.confirmation or is_possession_proved(call, claims.confirmation):
+        return claims
+    return None
+
+
+def is_possession_proved(call: Call, confirmation: Mapping[str, str]) -> bool:
+    """Whether the request proves possession of every key in a token's ``cnf``."""
+    features = call.runtime.extensions.features
+    proved = {member for feature in features for member in feature.find_possession(call, confirmation)}
+    return proved.issuperset(confirmation)
+
+
 def find_rotation(call: Call, client: Client) -> RefreshRotation:
-    """The client's rotation, or the server's. A public client's tokens always rotate (RFC 9700 §4.14.2)."""
+    """The client's rotation, or the server's. A public client's tokens are never kept (RFC 9700 §4.14.2)."""
     rotation = client.refresh_token_rotation or call.runtime.settings.tokens.refresh_token_rotation
     return "grace" if rotation == "off" and client.is_public else rotation
 

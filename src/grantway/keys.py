@@ -30,11 +30,12 @@ from grantway.protocol.jose import (
     generate_private_key,
     load_private_key,
 )
-from grantway.protocol.sealing import NONCE_SIZE, Ring
+from grantway.protocol.sealing import NONCE_SIZE, Ring, decode_base64url, encode_base64url
 
 _BEING_ROTATED = "Another node is rotating this key at the same moment."
 _PURPOSE = b"grantway/signing-key/v1"
 _SECRET_PURPOSE = b"grantway/client-secret/v1"
+_SEALED_SECRET_PURPOSE = b"grantway/sealed-client-secret/v1"
 _MOST_REKEYED = 100_000
 
 log = logging.getLogger("grantway.keys")
@@ -101,6 +102,14 @@ class Keys:
                 if verifier is None:
                     verifier = self._verifiers[kid] = Verifier(key.public_jwk)
                 return verifier
+        return None
+
+    async def find_published(self, tenant: str, kid: str) -> SigningKey | None:
+        """The key of this ``kid``, if the JWK Set has it now."""
+        now = self._clock.now()
+        for key in await self._grid.keys(tenant, or_stale=True):
+            if key.kid == kid:
+                return key if _is_published(key, now) else None
         return None
 
     async def build_jwks(self, tenant: str) -> bytes:
@@ -305,6 +314,50 @@ class Keys:
         except (NotFound, StoreUnavailable) as error:
             log.info("the secret of client %s keeps its digest: %s", client.client_id, error)
 
+    # -- secrets that must be known -------------------------------------------------------------------------------
+    def seal_secret(self, tenant: str, client_id: str, secret_id: str, plain: str) -> str:
+        """A client's secret itself, sealed to its row, base64url: for ``client_secret_jwt`` alone."""
+        identity, nonce = _secret_identity(tenant, client_id, secret_id), self._entropy.token_bytes(NONCE_SIZE)
+        sealed = self.ring.seal_record(plain.encode(), purpose=_SEALED_SECRET_PURPOSE, identity=identity, nonce=nonce)
+        return encode_base64url(sealed)
+
+    def open_secret(self, client: Client, secret: ClientSecret) -> str | None:
+        """The secret itself; None: only its digest is kept, or the ring has not what it is sealed under."""
+        sealed = decode_base64url(secret.sealed) if secret.sealed is not None else None
+        if sealed is None:
+            return None
+        identity = _secret_identity(client.tenant, client.client_id, secret.secret_id)
+        plain = self.ring.open_record(sealed, purpose=_SEALED_SECRET_PURPOSE, identity=identity)
+        return plain.decode() if plain is not None else None
+
+    def is_sealed_under_older(self, secret: ClientSecret) -> bool:
+        """Whether the secret itself is kept, and sealed under another secret of the ring than the newest."""
+        sealed = decode_base64url(secret.sealed) if secret.sealed is not None else None
+        return sealed is not None and not self.ring.is_current(sealed)
+
+    async def reseal_secrets(self, client: Client) -> bool:
+        """Seals a client's secrets under the newest secret of the ring, and keys their digests by it.
+
+        False: there was nothing to do, none could be opened, or the client is no longer what was given.
+        """
+        secrets = tuple(self._reseal_secret(client, secret) for secret in client.secrets)
+        if secrets == client.secrets:
+            return False
+        try:
+            await self._store.update_client(replace(client, secrets=secrets))
+        except (Conflict, NotFound):
+            return False
+        return True
+
+    def _reseal_secret(self, client: Client, secret: ClientSecret) -> ClientSecret:
+        plain = self.open_secret(client, secret)
+        if plain is None or not (self.is_sealed_under_older(secret) or self.is_under_older(secret)):
+            return secret
+        sealed = self.seal_secret(client.tenant, client.client_id, secret.secret_id, plain)
+        if not secret.digest.startswith("keyed:"):
+            return replace(secret, sealed=sealed)
+        return replace(secret, sealed=sealed, digest=self.hash_secret(plain), key_id=self.ring_id)
+
     def build_tag(self, purpose: bytes, parts: Sequence[bytes]) -> bytes:
         """A 32-byte tag over ``parts`` that only this ring can make (CSRF tokens, cursors)."""
         key = self.ring.derive(purpose)
@@ -327,6 +380,10 @@ def _tag(key: bytes, parts: Sequence[bytes]) -> bytes:
 
 def _identity(tenant: str, kid: str) -> bytes:
     return f"signing_key/{tenant}/{kid}".encode()
+
+
+def _secret_identity(tenant: str, client_id: str, secret_id: str) -> bytes:
+    return f"client_secret/{tenant}/{client_id}/{secret_id}".encode()
 
 
 def _is_published(key: SigningKey, now: int) -> bool:

@@ -18,10 +18,12 @@ DEFAULT_TENANT = "default"
 FOREVER = 2**63 - 1
 """The instant that never comes; as a revocation's ``not_before`` it refuses whatever the issue instant."""
 
-RefreshRotation = Literal["strict", "grace", "off"]
+RefreshRotation = Literal["strict", "grace", "off", "none"]
 TokenFormat = Literal["opaque", "jwt"]
 KeyState = Literal["next", "active", "retired", "revoked"]
 RevocationKind = Literal["token", "authorization", "authorizations", "session", "subject", "client", "tenant"]
+EntryKind = Literal["scope", "trusted_issuer", "initial_access_token"]
+TaskKind = Literal["logout"]
 
 
 class Tenant(Struct, frozen=True, kw_only=True):
@@ -41,7 +43,7 @@ class ClientSecret(Struct, frozen=True, kw_only=True):
     """A client secret at rest.
 
     A secret Grantway generated has 256 bits and is kept as a keyed BLAKE2b digest (``keyed:`` + hex); one a person
-    chose is kept as an argon2id PHC string. The secret itself is never stored.
+    chose is kept as an argon2id PHC string. The secret itself is never stored in clear.
     """
 
     secret_id: str
@@ -51,6 +53,30 @@ class ClientSecret(Struct, frozen=True, kw_only=True):
     enabled: bool = True
     key_id: str = ""
     """Which secret of the ring a keyed digest was made under; empty: it was not noted."""
+    sealed: str | None = None
+    """The secret itself, sealed under the ring, base64url: only of a client that authenticates by
+    ``client_secret_jwt``, whose MAC cannot be checked by a digest (OpenID Connect Core §9)."""
+
+
+class RegistrationPolicy(Struct, frozen=True, kw_only=True):
+    """The most a client can give itself when it registers, and later."""
+
+    grant_types: tuple[str, ...]
+    token_endpoint_auth_methods: tuple[str, ...]
+    """Empty: all that the server has."""
+    scope: tuple[str, ...]
+    audience: tuple[str, ...]
+    """What every client that registers by it may ask for (RFC 8707); none can choose it."""
+
+
+class SelfRegistration(Struct, frozen=True, kw_only=True):
+    """How a client that registered itself looks after itself (RFC 7592)."""
+
+    token_digest: str
+    """Of its registration access token."""
+    policy: RegistrationPolicy
+    statement: Mapping[str, Any] = {}
+    """The metadata that its software statement fixed (RFC 7591 §2.3)."""
 
 
 class Client(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -99,6 +125,8 @@ class Client(Struct, frozen=True, kw_only=True, omit_defaults=True):
     metadata: Mapping[str, Any] = field(default_factory=dict)
     extra: Mapping[str, Any] = field(default_factory=dict)
     """Client metadata that extensions declare, under their own names."""
+    registration: SelfRegistration | None = None
+    """Of a client that registered itself; None: an administrator registered it."""
     version: int = 1
     created_at: int = 0
     updated_at: int = 0
@@ -186,10 +214,20 @@ class AuthorizationRequest(Struct, frozen=True, kw_only=True, omit_defaults=True
     display: str | None = None
     claims: ClaimsRequest | None = None
     code_challenge: str | None = None
+    device_digest: bytes | None = None
+    """Of a device that asks (RFC 8628 §3.1): SHA-256 of its ``device_code``. It has no ``redirect_uri`` (empty): the
+    person's answer ends in a page."""
+    user_code: bytes | None = None
+    """What the person typed to find it, sealed under the ring, so that it can be shown to them again."""
 
     @property
     def is_openid(self) -> bool:
         return "openid" in self.scope
+
+    @property
+    def answers(self) -> list[str]:
+        """What the answer is to have: ``code``, ``token``, ``id_token``."""
+        return self.response_type.split(" ")
 
 
 class Interaction(Struct, frozen=True, kw_only=True):
@@ -256,12 +294,29 @@ class Authorization(Struct, frozen=True, kw_only=True):
     code_challenge: str | None = None
     confirmation: Mapping[str, str] | None = None
     """Sender constraint, ``cnf`` (RFC 7800)."""
+    token_claims: Mapping[str, Any] = field(default_factory=dict)
+    """Claims that go into every access token that descends from this row, and into its introspection."""
+    id_token_claims: Mapping[str, Any] = field(default_factory=dict)
+    """Claims that go into its ID tokens."""
     code_digest: bytes | None = None
     code_expires_at: int | None = None
     code_redeemed_at: int | None = None
     generation: int = 0
     rotated_at: int | None = None
     revoked_at: int | None = None
+
+
+class Ancestor(Struct, frozen=True, array_like=True):
+    """A token that another was exchanged for (RFC 8693), or the trusted issuer of an assertion: by what it would be
+    revoked. Instants in milliseconds."""
+
+    token_id: str
+    client_id: str
+    issued_at: int
+    subject: str | None = None
+    authorization_id: str | None = None
+    session_id: str | None = None
+    granted_at: int = 0
 
 
 class Revocation(Struct, frozen=True, kw_only=True):
@@ -308,12 +363,71 @@ class Lease(Struct, frozen=True, kw_only=True):
     beat: int
 
 
+class Entry(Struct, frozen=True, kw_only=True):
+    """One thing that an administrator keeps in a registry of its own: a registered scope, an issuer whose assertions
+    are trusted, an initial access token. ``key`` is unique among those of its ``kind``."""
+
+    tenant: str
+    kind: EntryKind
+    key: str
+    document: Mapping[str, Any]
+    """What is known of it: plain JSON. Its members are the business of whom the kind belongs to."""
+    expires_at: int | None = None
+    """When it is deleted; until then whoever reads it compares this with the time. None: it stays."""
+    version: int = 1
+    created_at: int = 0
+    updated_at: int = 0
+
+
+class Task(Struct, frozen=True, kw_only=True):
+    """Work that a commit leaves to be done, even if the process dies right after it.
+
+    Whoever takes it moves ``due_at`` on first, so that nobody else begins it meanwhile, and deletes it when it is done.
+    """
+
+    tenant: str
+    task_id: str
+    kind: TaskKind
+    due_at: int
+    expires_at: int
+    """When it is given up and deleted, done or not."""
+    attempts: int = 0
+    """How often somebody took it."""
+    document: Mapping[str, Any]
+    version: int = 1
+    created_at: int
+
+
+class DeviceRequest(Struct, frozen=True, kw_only=True):
+    """A device's request that waits for a person with a browser (RFC 8628 §3.2). Of both codes only digests are kept.
+
+    What the person grants becomes an ``Authorization``, whose code is the device code.
+    """
+
+    tenant: str
+    device_digest: bytes
+    """SHA-256 of the ``device_code``."""
+    user_code_digest: bytes
+    """SHA-256 of the ``user_code`` in its one spelling: no two that live have the same."""
+    client_id: str
+    scope: tuple[str, ...]
+    audience: tuple[str, ...]
+    created_at: int
+    expires_at: int
+    interval: int
+    """Seconds that must lie between two polls (RFC 8628 §3.5)."""
+    polled_at: int | None = None
+    denied_at: int | None = None
+    version: int = 1
+
+
 class Change(Struct, frozen=True, kw_only=True):
-    """One entry of the change feed: what near caches have to drop or reload."""
+    """One entry of the change feed: what near caches have to drop or reload. Of the kind ``entry``, the key is the
+    ``Entry.kind``: all entries of that kind are dropped."""
 
     sequence: int
     tenant: str
-    kind: Literal["client", "subject", "key", "tenant", "revocation"]
+    kind: Literal["client", "subject", "key", "tenant", "revocation", "entry"]
     key: str
     revocation: Revocation | None = None
 

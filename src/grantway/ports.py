@@ -20,6 +20,9 @@ from grantway.model import (
     Change,
     Client,
     Consent,
+    DeviceRequest,
+    Entry,
+    EntryKind,
     Interaction,
     KeyState,
     Lease,
@@ -29,6 +32,8 @@ from grantway.model import (
     Session,
     SigningKey,
     Subject,
+    Task,
+    TaskKind,
     Tenant,
     build_authorizations_key,
 )
@@ -78,18 +83,20 @@ class Pages(Protocol):
         *,
         status: int = 200,
         form_action: str | None = None,
+        frame_sources: Sequence[str] = (),
         locales: Sequence[str] = (),
     ) -> Response:
         """Builds the HTML answer for ``page`` with all its security headers.
 
         ``form_action``: an origin or scheme that the page's form may finally lead to, besides this server (CSP).
+        ``frame_sources``: the origins that the page may show in frames.
         """
 
 
 class RotationOutcome(Struct, frozen=True):
     """What became of a refresh token that was presented.
 
-    - ``rotated``: this call spent it; ``authorization.generation`` is the successor's.
+    - ``rotated``: this call spent it; ``authorization.generation`` is the successor's, if one is given.
     - ``graced``: it had been spent moments ago; the same successor generation is to be given again.
     - ``kept``: rotation is off, the token stays usable.
     - ``replayed``: it is older than that: theft (RFC 9700 §4.14.2). The caller must revoke the authorization.
@@ -218,7 +225,10 @@ class Store(Protocol):
     async def rotate_refresh(
         self, tenant: str, authorization_id: str, generation: int, *, rotation: RefreshRotation, grace_ms: int, now: int
     ) -> RotationOutcome:
-        """Spends the refresh token of ``generation``: ONE conditional update, serialised with every revocation."""
+        """Spends the refresh token of ``generation``: ONE conditional update, serialised with every revocation.
+
+        ``none`` is ``strict`` here: that nobody is given the successor is not the store's business.
+        """
 
     async def revoke_authorization(self, tenant: str, authorization_id: str, *, now: int, keep_until: int) -> bool:
         """Revokes it and writes the revocation its access tokens are refused by. False: there is none."""
@@ -249,12 +259,22 @@ class Store(Protocol):
         """Live sessions, newest first."""
 
     async def end_session(self, tenant: str, session_id: str, *, now: int, keep_until: int) -> bool:
-        """Ends it, revokes its session-bound authorizations and writes the session's revocation. False: none live."""
+        """Ends it, revokes its session-bound authorizations and writes the session's revocation. False: none live.
+
+        Whoever was given an authorization in it, bound to it or not, revoked or not, has to hear of it: if there is
+        anybody, ONE ``Task`` of the kind ``logout`` is written with it, in the same transaction, here and wherever else
+        a session ends. ``task_id`` is the session's identifier, it is due at once and given up after a day; its
+        document is ``{"session_id", "subject", "clients": [{"client_id"}, …]}``, each client once.
+        """
 
     async def end_sessions(
         self, tenant: str, subject: str, *, now: int, keep_until: int, keep: str | None = None
     ) -> int:
         """Ends every session of the subject as ``end_session`` does, except ``keep``. Returns how many."""
+
+    async def list_session_clients(self, tenant: str, session_id: str) -> tuple[str, ...]:
+        """The client_ids of those who were given an authorization in the session, ascending. Of one that has ended,
+        these are exactly those of its task: nothing is granted in it any more."""
 
     async def load_consent(self, tenant: str, subject: str, client_id: str) -> Consent | None: ...
 
@@ -265,6 +285,52 @@ class Store(Protocol):
     async def load_interaction(self, tenant: str, interaction_id: str) -> Interaction | None: ...
 
     async def update_interaction(self, interaction: Interaction) -> bool:
+        """Stores it if its ``version`` is still the stored one (which then grows by one). False: it moved on."""
+
+    # -- registries, tasks, device requests -----------------------------------------------------------------------
+    async def load_entry(self, tenant: str, kind: EntryKind, key: str) -> Entry | None: ...
+
+    async def list_entries(self, tenant: str, kind: EntryKind, *, cursor: str | None = None, limit: int = 100) -> Page:
+        """Entries of a kind by key, ascending; those that have expired but are not cleaned yet, too."""
+
+    async def insert_entry(self, entry: Entry) -> None:
+        """Raises ``Conflict`` when there is one of this kind and key."""
+
+    async def update_entry(self, entry: Entry) -> Entry:
+        """Stores ``entry`` if its ``version`` is still the stored one, and returns it with the next version.
+
+        Raises:
+            NotFound: it is not there. Conflict: someone else changed it.
+        """
+
+    async def delete_entry(self, tenant: str, kind: EntryKind, key: str) -> None:
+        """Raises ``NotFound``: of many at once, one deletes it."""
+
+    async def insert_task(self, task: Task) -> None:
+        """Raises ``Conflict`` when the tenant has one with this ``task_id``."""
+
+    async def list_due_tasks(self, kind: TaskKind, *, now: int, limit: int = 100) -> tuple[Task, ...]:
+        """Tasks of all tenants whose ``due_at`` has come, the earliest first; also those whose ``expires_at`` has come
+        and that are not cleaned yet: whoever finds one says what was not done."""
+
+    async def update_task(self, task: Task) -> bool:
+        """Stores it if its ``version`` is still the stored one (which then grows by one). False: somebody else has it,
+        or it is done."""
+
+    async def delete_task(self, tenant: str, task_id: str) -> bool:
+        """Deletes it, whatever its version. False: there is none."""
+
+    async def insert_device_request(self, request: DeviceRequest) -> bool:
+        """Stores it. False: another that has not expired, by the store's clock, has this user code (or any has this
+        device code); nothing is written then, and others have to be made."""
+
+    async def load_device_request(self, tenant: str, device_digest: bytes) -> DeviceRequest | None:
+        """One that has expired is found, too, for an hour at least: its device must hear why (RFC 8628 §3.5)."""
+
+    async def load_device_request_by_user_code(self, tenant: str, user_code_digest: bytes) -> DeviceRequest | None:
+        """As ``load_device_request``: whoever asks compares ``expires_at`` with the time."""
+
+    async def update_device_request(self, request: DeviceRequest) -> bool:
         """Stores it if its ``version`` is still the stored one (which then grows by one). False: it moved on."""
 
     # -- keys, revocations, single use ----------------------------------------------------------------------------
@@ -310,6 +376,8 @@ class Store(Protocol):
         """Deletes up to ``limit`` rows of each kind that no longer matter; keeps what replay detection needs.
 
         A short transaction for each kind. What has not ended by the database's own clock stays, whatever ``now`` is.
+        A device request and a task stay for an hour after their end, and an authorization until its session has ended
+        or expired.
         Returns how many were deleted.
         """
 
@@ -396,6 +464,16 @@ class Grid(Protocol):
 
     async def keys(self, tenant: str, *, or_stale: bool = False) -> tuple[SigningKey, ...]: ...
 
+    async def entries(self, tenant: str, kind: EntryKind, *, or_stale: bool = False) -> tuple[Entry, ...]:
+        """All entries of a kind, by key, those that have expired but are not cleaned yet, too.
+
+        No more than 1,000 of a kind are remembered. Where there are more they are all loaded each time, so what an
+        administrator may add without end is better asked of the store, one by one (``Store.load_entry``).
+
+        Raises:
+            StoreUnavailable: memory is not fresh, and the database does not answer.
+        """
+
     async def is_revoked(
         self, tenant: str, keys: Sequence[tuple[str, str]], issued_at: int, granted: Granted | None = None
     ) -> bool:
@@ -413,11 +491,14 @@ class Grid(Protocol):
         """Whether memory is fresh and has these very objects: a change of any kind makes another object."""
 
     def recall_tenant(self, tenant: str) -> Tenant | None:
-        """``tenant``, ``client`` and ``keys`` without waiting: what memory has while it is fresh, else None."""
+        """``tenant``, ``client``, ``keys`` and ``entries`` without waiting: what memory has while it is fresh, else
+        None."""
 
     def recall_client(self, tenant: str, client_id: str) -> Client | None: ...
 
     def recall_keys(self, tenant: str) -> tuple[SigningKey, ...] | None: ...
+
+    def recall_entries(self, tenant: str, kind: EntryKind) -> tuple[Entry, ...] | None: ...
 
     def is_known_revoked(
         self, tenant: str, keys: Sequence[tuple[str, str]], issued_at: int, granted: Granted | None = None

@@ -11,19 +11,29 @@ from importlib.metadata import entry_points
 from typing import TypeVar, cast
 
 from grantway.authenticators.password import PasswordAuthenticator
+from grantway.client_auth.client_assertion import ClientAssertion
 from grantway.client_auth.client_secret import ClientSecretBasic, ClientSecretPost
 from grantway.client_auth.public import PublicClient
+from grantway.client_auth.tls_client_auth import SelfSignedTlsClientAuth, TlsClientAuth
+from grantway.config import Settings
 from grantway.endpoints.account import Account, ChangePassword, EndSessions, RevokeClient, SignOut
 from grantway.endpoints.authorize import Authorize
+from grantway.endpoints.dereference import Dereference
+from grantway.endpoints.device_authorization import DeviceAuthorization
+from grantway.endpoints.device_verification import DeviceVerification
 from grantway.endpoints.health import Alive, Ready, Version
 from grantway.endpoints.interaction import InteractionPage
 from grantway.endpoints.introspection import Introspection
+from grantway.endpoints.key import PublicKey
 from grantway.endpoints.logout import EndSession
 from grantway.endpoints.metadata import AuthorizationServerMetadata, Discovery, JsonWebKeySet
+from grantway.endpoints.registration import ClientConfiguration, Registration
 from grantway.endpoints.revocation import RevokeToken
 from grantway.endpoints.sign_in import SignIn
 from grantway.endpoints.sign_up import SignUp
+from grantway.endpoints.signing import Signing
 from grantway.endpoints.token import Token
+from grantway.endpoints.tokeninfo import TokenInfo
 from grantway.endpoints.userinfo import UserInfo
 from grantway.errors import ConfigurationError
 from grantway.extension import (
@@ -35,9 +45,23 @@ from grantway.extension import (
     Feature,
     Grant,
 )
+from grantway.features.certificate_binding import CertificateBinding
+from grantway.features.client_claims import ClientClaims
+from grantway.features.introspection_jwt import IntrospectionJwt
+from grantway.features.scopes import Scopes
+from grantway.features.token_formats import TokenFormats
+from grantway.features.token_hook import TokenHook
 from grantway.grants.authorization_code import AuthorizationCode
+from grantway.grants.bootstrap_token import BootstrapToken
+from grantway.grants.client_authenticated_user import ClientAuthenticatedUser
 from grantway.grants.client_credentials import ClientCredentials
+from grantway.grants.device_code import DeviceCode
+from grantway.grants.jwt_bearer import JwtBearer
+from grantway.grants.password import Password
 from grantway.grants.refresh_token import RefreshToken
+from grantway.grants.saml2_bearer import Saml2Bearer
+from grantway.grants.token_exchange import TokenExchange
+from grantway.protocol.client_metadata import FIELDS, Metadatum
 
 ENTRY_POINT_GROUP = "grantway.extensions"
 
@@ -46,12 +70,29 @@ BUILTINS: tuple[type[Extension], ...] = (
     AuthorizationCode,
     ClientCredentials,
     RefreshToken,
+    Password,
+    DeviceCode,
+    TokenExchange,
+    JwtBearer,
+    Saml2Bearer,
+    ClientAuthenticatedUser,
+    BootstrapToken,
     # client authentication
     ClientSecretBasic,
     ClientSecretPost,
+    ClientAssertion,
+    TlsClientAuth,
+    SelfSignedTlsClientAuth,
     PublicClient,
     # authenticators
     PasswordAuthenticator,
+    # features
+    CertificateBinding,
+    ClientClaims,
+    Scopes,
+    TokenHook,
+    TokenFormats,
+    IntrospectionJwt,
     # endpoints
     Authorize,
     Token,
@@ -61,8 +102,16 @@ BUILTINS: tuple[type[Extension], ...] = (
     Discovery,
     AuthorizationServerMetadata,
     JsonWebKeySet,
+    Registration,
+    ClientConfiguration,
     EndSession,
     InteractionPage,
+    DeviceAuthorization,
+    DeviceVerification,
+    TokenInfo,
+    Dereference,
+    Signing,
+    PublicKey,
     SignIn,
     SignUp,
     Account,
@@ -78,29 +127,38 @@ BUILTINS: tuple[type[Extension], ...] = (
 E = TypeVar("E", bound=Extension)
 
 
-def build_extensions(additional: Iterable[Extension] = ()) -> Extensions:
-    """Gathers built-ins, installed plug-ins and ``additional`` ones.
+def build_extensions(additional: Iterable[Extension] = (), settings: Settings | None = None) -> Extensions:
+    """Gathers built-ins, installed plug-ins and ``additional`` ones; with ``settings`` only those that are on.
 
     Raises:
-        ConfigurationError: two extensions of a kind have one name, two endpoints one path, or a plug-in cannot be
-            loaded.
+        ConfigurationError: two extensions of a kind have one name, two endpoints one path, two extensions say
+            different things about one client metadata field, or a plug-in cannot be loaded.
     """
-    everything = [builtin() for builtin in BUILTINS]
+    missing = {builtin.name: wanted for builtin in BUILTINS if (wanted := builtin.find_missing())}
+    everything = [builtin() for builtin in BUILTINS if not builtin.find_missing()]
     everything += _load_entry_points()
     everything += additional
+    if settings is not None:
+        everything = [extension for extension in everything if extension.is_enabled(settings)]
     grants = _by_name(everything, Grant)
     authentications = tuple(_by_name(everything, ClientAuthentication).values())
     features = tuple(_by_name(everything, Feature).values())
     endpoints = _by_name(everything, Endpoint)
     return Extensions(
+        all=tuple(everything),
         grants=grants,
         client_authentications=authentications,
         authenticators=_by_name(everything, Authenticator),
         features=features,
+        shaping=tuple(each for each in features if type(each).shape_decision is not Feature.shape_decision),
+        rendering=tuple(each for each in features if type(each).shape_response is not Feature.shape_response),
         endpoints=_by_path(endpoints.values()),
+        grant_types=tuple(dict.fromkeys([*grants, *(name for each in everything for name in each.grant_types)])),
+        client_metadata=_collect_client_metadata(everything),
         repeatable_parameters=frozenset(name for grant in grants.values() for name in grant.repeatable),
         credential_parameters=frozenset(name for method in authentications for name in method.parameters),
         is_replayable=all(feature.is_replayable for feature in features),
+        missing=missing,
     )
 
 
@@ -117,7 +175,8 @@ def _load_entry_points() -> list[Extension]:
     extensions = []
     for point in entry_points(group=ENTRY_POINT_GROUP):
         try:
-            extension = point.load()()
+            loaded = point.load()
+            extension = loaded if isinstance(loaded, Extension) else loaded()
         except Exception as error:
             raise ConfigurationError(f"The plug-in {point.name!r} ({point.value}) cannot be loaded: {error}") from error
         if not isinstance(extension, Extension):
@@ -136,6 +195,16 @@ def _by_name(extensions: Iterable[Extension], kind: Callable[..., E]) -> Mapping
                 raise ConfigurationError(f"Two extensions are called {extension.name!r} ({kind.__name__}).")
             named[extension.name] = cast(E, extension)
     return named
+
+
+def _collect_client_metadata(extensions: Iterable[Extension]) -> Mapping[str, Metadatum]:
+    """Several may declare a field if it is the same to all of them (``jwks``)."""
+    collected: dict[str, Metadatum] = {}
+    for extension in extensions:
+        for name, field in extension.client_metadata.items():
+            if name in FIELDS or collected.setdefault(name, field) != field:
+                raise ConfigurationError(f"{extension.name!r} declares the client metadata {name!r}, which is taken.")
+    return collected
 
 
 def _by_path(endpoints: Iterable[Endpoint]) -> Mapping[str, Endpoint]:

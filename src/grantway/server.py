@@ -18,12 +18,24 @@ from msgspec.structs import replace
 
 from grantway.admin.tenants import change_issuer
 from grantway.config import Settings, check_settings
-from grantway.errors import ConfigurationError, Conflict, MethodNotAllowed, OAuthError, ServerError
+from grantway.egress import Egress
+from grantway.errors import (
+    ConfigurationError,
+    Conflict,
+    InvalidRequest,
+    MethodNotAllowed,
+    NotFound,
+    OAuthError,
+    ServerError,
+    Unprocessable,
+)
 from grantway.events import Event
 from grantway.extension import Again, Call, Endpoint, Extension, Runtime
+from grantway.foreign_keys import ForeignKeys
 from grantway.keys import Keys
 from grantway.maintenance import Maintenance
 from grantway.model import DEFAULT_TENANT, Tenant
+from grantway.notices import Notices
 from grantway.passwords import Passwords
 from grantway.ports import Clock, Entropy, EventSink, Pages, Store
 from grantway.protocol.message import (
@@ -122,6 +134,7 @@ class AuthorizationServer:
             store.on_change(redis.tell)
         ring = Ring([secret.reveal().encode() for secret in settings.secrets.sealing])
         keys = Keys(settings, ring, store, grid, clock, entropy)
+        egress = Egress(settings.egress, settings.issuer, clock)
         self.runtime = Runtime(
             settings=settings,
             store=store,
@@ -134,11 +147,17 @@ class AuthorizationServer:
             tokens=Tokens(settings, keys, store, grid, clock, entropy),
             passwords=Passwords(settings.passwords, entropy),
             throttle=Throttle(settings, store, clock, redis if settings.limits.shared == "redis" else None),
-            extensions=build_extensions(extensions),
+            egress=egress,
+            foreign_keys=ForeignKeys(settings.egress, egress, clock),
+            extensions=build_extensions(extensions, settings),
         )
         self._endpoints = select_endpoints(self.runtime.extensions.endpoints, settings.serve.services)
+        self._below = {
+            path.rpartition("/")[0]: endpoint for path, endpoint in self._endpoints.items() if path.endswith("}")
+        }
         self._hsts = [_HSTS] if settings.issuer.startswith("https://") else []
         self._maintenance = Maintenance(self.runtime)
+        self.notices = Notices(self.runtime, lambda: self._maintenance.leadership.is_held)
         self._again: dict[tuple[Head, bytes], Again] = {}
         self._came_before: set[int] = set()
 
@@ -167,13 +186,16 @@ class AuthorizationServer:
             await self.stop()
             raise
         self._maintenance.start()
+        self.notices.start()
 
     async def stop(self) -> None:
         """Stops background work, finishes accepted writes and closes the store. Idempotent."""
         self.runtime.is_stopping = True
+        await self.notices.stop()
         await self._maintenance.stop()
         if self._redis is not None:
             await self._redis.stop()
+        await self.runtime.egress.stop()
         await self.runtime.grid.stop()
         await self.runtime.store.stop()
         self.runtime.passwords.stop()
@@ -218,7 +240,7 @@ class AuthorizationServer:
             request: its ``path`` is below the tenant's issuer.
             base: path prefix of this issuer on this host, for links.
         """
-        endpoint = self._endpoints.get(request.path)
+        endpoint = self._find_endpoint(request.path)
         if endpoint is None:
             return _build_not_found(self._hsts)
         runtime = self.runtime
@@ -240,17 +262,17 @@ class AuthorizationServer:
                 response = await self._answer_other_method(endpoint, call)
             else:
                 response = await endpoint.handle(call)
-        except OAuthError as error:
-            response = self._refuse(endpoint, call, error)
-        except Exception:
-            log.exception("%s %s failed", request.method, request.path)
-            response = self._refuse(endpoint, call, ServerError())
+        except Exception as error:
+            response = self._refuse(endpoint, call, _read_error(request, error))
         if call is not None:
-            await self._complete(endpoint, call, response)
+            response = await self._complete(endpoint, call, response)
         response.headers += self._hsts
         if call is not None and call.again is not None:
             self._remember(call, call.again, response)
         return response
+
+    def _find_endpoint(self, path: str) -> Endpoint | None:
+        return self._endpoints.get(path) or self._below.get(path.rpartition("/")[0])
 
     async def _await_verdict(self, endpoint: Endpoint, call: Call, verdict: Awaitable[None]) -> None:
         """Where a client authenticates, the gate waits for the address's limit together with the client's."""
@@ -259,15 +281,31 @@ class AuthorizationServer:
         else:
             await verdict
 
-    async def _complete(self, endpoint: Endpoint, call: Call, response: Response) -> None:
-        """Adds what the call collected on its way, and CORS where the endpoint has it."""
+    async def _shape(self, endpoint: Endpoint, call: Call, response: Response) -> Response:
+        """The answer in the form that the request asked for."""
+        usual = response
+        try:
+            for feature in self.runtime.extensions.rendering:
+                response = await feature.shape_response(call, endpoint, response)
+        except Exception as error:
+            response = self._refuse(endpoint, call, _read_error(call.request, error))
+        if response is not usual:
+            call.again = None  # what it knows how to say again is the usual form
+        return response
+
+    async def _complete(self, endpoint: Endpoint, call: Call, response: Response) -> Response:
+        """The answer in the form that was asked for, with what the call collected on its way, and CORS where the
+        endpoint has it."""
+        if self.runtime.extensions.rendering:
+            response = await self._shape(endpoint, call, response)
         response.headers += call.response_headers
         if not endpoint.has_cors:
-            return
+            return response
         if NO_STORE not in response.headers:  # what no cache keeps need not say by what it varies
             response.headers.append(_VARY_ORIGIN)
         if call.request.has_header(b"origin"):
             await self._allow_origin(call, response)
+        return response
 
     def answer_again(self, head: Head, body: bytes, address: str) -> tuple[HeaderBlock, bytes] | None:
         """The answer to bytes that came before, if nothing it rests on has changed; None: ``handle`` has to look.
@@ -279,7 +317,7 @@ class AuthorizationServer:
             return None
         runtime = self.runtime
         now = runtime.clock.now()
-        if now < again.until and runtime.grid.holds(again.tenant, *again.clients):
+        if now < again.until and runtime.grid.holds(again.tenant, *again.clients) and _has_same_scopes(runtime, again):
             if not runtime.throttle.limit_again(again.clients[0], address):
                 return None
             try:
@@ -381,6 +419,21 @@ class AuthorizationServer:
         extra = build_error_response(error).headers
         response.headers += [(name, value) for name, value in extra if name in (b"retry-after", b"allow")]
         return response
+
+
+def _read_error(request: Request, error: Exception) -> OAuthError:
+    """What a request is answered that ended in ``error``: a fault of the server's own is logged whole."""
+    if isinstance(error, OAuthError):
+        return error
+    if isinstance(error, NotFound | Conflict | Unprocessable):  # somebody else was faster, or a value does not fit
+        return InvalidRequest(str(error))
+    log.error("%s %s failed", request.method, request.path, exc_info=error)
+    return ServerError()
+
+
+def _has_same_scopes(runtime: Runtime, again: Again) -> bool:
+    """Whether the registry of scopes is what it was, if that matters."""
+    return again.scopes is None or runtime.grid.recall_entries(again.tenant.tenant, "scope") is again.scopes
 
 
 def _build_not_found(more: list[tuple[bytes, bytes]]) -> Response:

@@ -31,6 +31,8 @@ class Throttle:
 
     def __init__(self, settings: Settings, store: Store, clock: Clock, shared: SharedBuckets | None = None) -> None:
         self._settings, self._store, self._is_shared = settings.throttle, store, shared is not None
+        self._device = settings.device
+        self._registrations = settings.registration.per_address
         self._monotonic = clock.monotonic
         failures = settings.throttle.client_attempts
         rate = Rate(name="failure", rate=failures, burst=failures, window=settings.throttle.window)
@@ -142,6 +144,37 @@ class Throttle:
             await self._store.forgive_attempts(tenant, "login-device", build_key(f"{username_key}\n{device}"))
         await self._store.forgive_attempts(tenant, "login-account", build_key(username_key))
 
+    async def check_registration(self, tenant: str, address: str, now: int) -> None:
+        """Counts one client that registers or manages itself, by address. Raises ``TooManyRequests``."""
+        await self._count(tenant, "registration", find_network(address), self._registrations, now)
+
+    async def check_device_request(self, tenant: str, address: str, now: int) -> None:
+        """Counts one device that asks for codes, by address. Raises ``TooManyRequests``."""
+        await self._count(tenant, "device-request", find_network(address), self._device.requests_per_address, now)
+
+    async def check_user_code(self, tenant: str, browser: bytes, address: str, now: int) -> None:
+        """Counts one user code that somebody typed (RFC 8628 §5.1): by address, by browser, and all together, as there
+        are many addresses and a browser forgets its cookie. Who is refused by the one does not count for the next.
+
+        Raises:
+            TooManyRequests: with the seconds until the window ends, at the latest.
+        """
+        for kind, key, limit in self._user_code_counters(browser, address):
+            await self._count(tenant, kind, key, limit, now)
+
+    async def take_back_user_code(self, tenant: str, browser: bytes, address: str) -> None:
+        """It was right: this one attempt counts nowhere. What was wrong before it stays counted."""
+        for kind, key, _ in self._user_code_counters(browser, address):
+            await self._store.take_back_attempt(tenant, kind, build_key(key))
+
+    def _user_code_counters(self, browser: bytes, address: str) -> tuple[tuple[str, str, int], ...]:
+        device = self._device
+        return (
+            ("user-code-address", find_network(address), device.address_attempts),
+            ("user-code-browser", browser.hex(), device.browser_attempts),
+            ("user-code", "", device.attempts),
+        )
+
     def count_client_failure(self, tenant: str, client_id: str, address: str) -> None:
         """Counts one failed client authentication.
 
@@ -154,6 +187,16 @@ class Throttle:
         used = self._failures.take((tenant, build_key(f"{client_id}\n{find_network(address)}")))
         if used > self._failures.depth:
             raise TooManyRequests(self._settings.window, "Too many failed authentications. Wait and try again.")
+
+    def count_wrong_token(self, tenant: str, address: str) -> None:
+        """Counts one token that is not good, presented where no client authenticates; in memory, as above.
+
+        Raises:
+            TooManyRequests: too many came from this address.
+        """
+        used = self._failures.take(("wrong token", tenant, find_network(address)))
+        if used > self._failures.depth:
+            raise TooManyRequests(self._settings.window)
 
     async def _count(self, tenant: str, kind: str, key: str, limit: int, now: int) -> None:
         window = self._settings.window

@@ -7,6 +7,7 @@ subject and client, and the instant it was issued, in milliseconds.
 
 from __future__ import annotations
 
+import base64
 import hashlib
 from collections.abc import Mapping
 from typing import Any
@@ -15,8 +16,9 @@ import msgspec
 from msgspec import Struct
 
 from grantway.config import Settings
+from grantway.errors import InvalidRequest
 from grantway.keys import Keys
-from grantway.model import Authorization, Client, Tenant
+from grantway.model import FOREVER, Ancestor, Authorization, Client, Tenant, TokenFormat
 from grantway.ports import Clock, Entropy, Granted, Grid, Store
 from grantway.protocol.jose import MAX_JWT_SIZE, SLOW_ALGORITHMS, read_header
 from grantway.protocol.sealing import (
@@ -30,9 +32,19 @@ from grantway.protocol.sealing import (
 ACCESS_PREFIX = "gwat_"
 REFRESH_PREFIX = "gwrt_"
 CODE_PREFIX = "gwac_"
-_MAX_SEALED_SIZE = 16384
+DEVICE_CODE_PREFIX = "gwdc_"
+_MAX_SEALED_SIZE = MAX_JWT_SIZE
 _JTI_RANDOM = 24  # hexadecimal digits
 _MOST_VERIFIED = 4096  # JWTs whose signature was checked: 75 µs each time saved; bounded, started anew when full
+
+
+OWN_CLAIMS = frozenset(
+    {
+        "iss", "sub", "aud", "client_id", "iat", "exp", "nbf", "jti", "scope", "auth_time", "acr", "amr", "sid", "cnf",
+        "grantway_subject", "grantway_ancestors", "active", "token_type", "token_use", "username",
+    }
+)  # fmt: skip
+"""What only the server itself says of an access token, in a JWT or at introspection."""
 
 
 class AccessClaims(Struct, frozen=True, array_like=True, omit_defaults=True):
@@ -55,6 +67,10 @@ class AccessClaims(Struct, frozen=True, array_like=True, omit_defaults=True):
     is_jwt: bool = False
     granted_at: int = 0
     """When the authorization was given."""
+    extra: Mapping[str, Any] | None = None
+    """Claims that are not the server's own: those a hook, an operator or a grant added."""
+    ancestors: tuple[Ancestor, ...] = ()
+    """The tokens it was exchanged for, nearest first."""
 
     def granted(self) -> Granted | None:
         """The authorization it descends from, if it does."""
@@ -73,6 +89,50 @@ class AccessClaims(Struct, frozen=True, array_like=True, omit_defaults=True):
             keys.append(("session", self.session_id))
         return keys
 
+    def build_ancestor(self) -> Ancestor:
+        """What a token that is exchanged for this one has to remember of it."""
+        return Ancestor(
+            self.token_id,
+            self.client_id,
+            self.issued_at,
+            self.subject,
+            self.authorization_id,
+            self.session_id,
+            self.granted_at,
+        )
+
+
+def read_ancestor(ancestor: Ancestor) -> AccessClaims:
+    """The claims of an ancestor, as far as a revocation of it looks at them."""
+    return AccessClaims(
+        ancestor.issued_at,
+        FOREVER,
+        ancestor.client_id,
+        "",
+        (),
+        ancestor.subject,
+        ancestor.authorization_id,
+        ancestor.session_id,
+        token_id=ancestor.token_id,
+        granted_at=ancestor.granted_at,
+    )
+
+
+class Additions(Struct, frozen=True, kw_only=True):
+    """What an access token has besides what follows from its client and its authorization."""
+
+    confirmation: Mapping[str, str] | None = None
+    claims: Mapping[str, Any] = {}
+    ancestors: tuple[Ancestor, ...] = ()
+
+    def add_to(self, claims: AccessClaims) -> AccessClaims:
+        return msgspec.structs.replace(
+            claims,
+            confirmation=self.confirmation or claims.confirmation,
+            extra={name: value for name, value in self.claims.items() if name not in OWN_CLAIMS} or None,
+            ancestors=self.ancestors,
+        )
+
 
 class RefreshClaims(Struct, frozen=True, array_like=True):
     """What a refresh token says. Instants in milliseconds."""
@@ -81,6 +141,8 @@ class RefreshClaims(Struct, frozen=True, array_like=True):
     generation: int
     issued_at: int
     expires_at: int
+    confirmation: Mapping[str, str] | None = None
+    """The key without which it is worth nothing, ``cnf`` (RFC 7800 §3.1): of a public client's."""
 
 
 class Tokens:
@@ -94,6 +156,7 @@ class Tokens:
         self._sealer = TokenSealer(keys.ring, entropy.token_bytes(SALT_SIZE))
         self._encode = msgspec.msgpack.Encoder().encode
         self._decode_access = msgspec.msgpack.Decoder(AccessClaims).decode
+        self._decode_ancestors = msgspec.msgpack.Decoder(tuple[Ancestor, ...]).decode
         self._decode_refresh = msgspec.msgpack.Decoder(RefreshClaims).decode
         self._verified: dict[bytes, AccessClaims] = {}
 
@@ -110,18 +173,39 @@ class Tokens:
         subject_identifier: str | None = None,
         authorization: Authorization | None = None,
         ttl: int | None = None,
+        not_after: int | None = None,
+        token_format: TokenFormat | None = None,
+        additions: Additions | None = None,
     ) -> tuple[str, int]:
         """An access token in the client's format, and its lifetime in seconds.
 
-        ``subject_identifier`` is what the client may see (pairwise); ``subject`` is who it is.
+        ``subject_identifier`` is what the client may see (pairwise); ``subject`` is who it is. ``not_after``: when it
+        ends at the latest, milliseconds.
+
+        Raises:
+            InvalidRequest: it would be larger than a token that comes back may be.
         """
         claims, is_jwt, lifetime = self._build_access_claims(
-            client, now=now, scope=scope, audience=audience, subject=subject, authorization=authorization, ttl=ttl
+            client,
+            now=now,
+            scope=scope,
+            audience=audience,
+            subject=subject,
+            authorization=authorization,
+            ttl=ttl,
+            not_after=not_after,
+            token_format=token_format,
         )
+        if additions is not None:
+            claims = additions.add_to(claims)
         if is_jwt:
             alg, content = self._build_signed_claims(tenant, client, claims, subject_identifier)
-            return await self._keys.sign(tenant.tenant, alg, "at+jwt", content), lifetime
-        return self._seal_access(tenant.tenant, claims), lifetime
+            token = await self._keys.sign(tenant.tenant, alg, "at+jwt", content)
+        else:
+            token = self._seal_access(tenant.tenant, claims)
+        if len(token) > MAX_JWT_SIZE:
+            raise InvalidRequest("The access token would be too large. Ask for fewer audiences or scopes.")
+        return token, lifetime
 
     def issue_access_again(
         self,
@@ -151,17 +235,21 @@ class Tokens:
         subject: str | None = None,
         authorization: Authorization | None = None,
         ttl: int | None = None,
+        not_after: int | None = None,
+        token_format: TokenFormat | None = None,
     ) -> tuple[AccessClaims, bool, int]:
         """(claims, whether they go into a JWT, lifetime in seconds)."""
-        token_format = client.access_token_format or self._settings.access_token_format
+        token_format = token_format or client.access_token_format or self._settings.access_token_format
         is_jwt = token_format == "jwt"
         lifetime = self.access_ttl(client, token_format) if ttl is None else min(ttl, self._settings.max_token_ttl)
         expires_at = now + lifetime * 1000
+        if authorization is not None and (not_after is None or authorization.expires_at < not_after):
+            not_after = authorization.expires_at  # nothing outlives the permission it descends from
+        if not_after is not None and not_after < expires_at:
+            expires_at = not_after
+            lifetime = max((expires_at - now) // 1000, 1)
         if authorization is None:
             return AccessClaims(now, expires_at, client.client_id, scope, audience, subject), is_jwt, lifetime
-        if authorization.expires_at < expires_at:  # nothing outlives the permission it descends from
-            expires_at = authorization.expires_at
-            lifetime = max((expires_at - now) // 1000, 1)
         claims = AccessClaims(
             now,
             expires_at,
@@ -241,14 +329,30 @@ class Tokens:
             content["grantway_subject"] = self._seal_subject(tenant.tenant, claims.subject)
         if claims.subject is not None:
             content["auth_time"] = claims.auth_time
-            content |= {"acr": claims.acr, "sid": claims.session_id, "cnf": claims.confirmation}
+            content |= {"acr": claims.acr, "sid": claims.session_id}
             content = {name: value for name, value in content.items() if value is not None}
+        if claims.confirmation:
+            content["cnf"] = claims.confirmation
+        if claims.ancestors:
+            content["grantway_ancestors"] = self._seal_ancestors(tenant.tenant, claims.ancestors)
+        if claims.extra:
+            content = {**claims.extra, **content}
         alg = client.access_token_signed_response_alg or self._settings.access_token_signed_response_alg
         return alg, content
 
     def _seal_subject(self, tenant: str, subject: str) -> str:
         """A pairwise client must not learn the subject, yet a revocation has to find the token by it."""
         return encode_base64url(self._sealer.seal(subject.encode(), b"sub/" + tenant.encode()))
+
+    def _seal_ancestors(self, tenant: str, ancestors: tuple[Ancestor, ...]) -> str:
+        """Other clients' tokens and subjects: nobody's business but the server's."""
+        return encode_base64url(self._sealer.seal(self._encode(ancestors), b"anc/" + tenant.encode()))
+
+    def _open_ancestors(self, tenant: str, sealed: str) -> tuple[Ancestor, ...]:
+        opened = self._sealer.open(decode_base64url(sealed) or b"", b"anc/" + tenant.encode())
+        if opened is None:
+            raise ValueError("ancestors that this server did not seal")
+        return self._decode_ancestors(opened)
 
     async def _read_signed_access(self, tenant: str, token: str) -> AccessClaims | None:
         header = read_header(token)
@@ -294,19 +398,28 @@ class Tokens:
                 content["jti"],
                 True,
                 int(unique[_JTI_RANDOM:] or "0", 16),
+                {name: value for name, value in content.items() if name not in OWN_CLAIMS} or None,
+                self._open_ancestors(tenant, content["grantway_ancestors"]) if "grantway_ancestors" in content else (),
             )
         except (KeyError, ValueError, TypeError, AttributeError):
             return None
 
     # -- refresh tokens -------------------------------------------------------------------------------------------
     def issue_refresh(
-        self, tenant: str, authorization: Authorization, client: Client, *, now: int, ttl: int | None = None
+        self,
+        tenant: str,
+        authorization: Authorization,
+        client: Client,
+        *,
+        now: int,
+        ttl: int | None = None,
+        confirmation: Mapping[str, str] | None = None,
     ) -> str:
         """The refresh token of the authorization's current generation. ``ttl``: how long it may stay unused, seconds;
-        None: as long as the client's may."""
+        None: as long as the client's may. ``confirmation``: the key that refreshing has to prove."""
         idle = ttl or client.refresh_token_idle_ttl or self._settings.refresh_token_idle_ttl
         expires_at = min(now + idle * 1000, authorization.expires_at)
-        claims = RefreshClaims(authorization.authorization_id, authorization.generation, now, expires_at)
+        claims = RefreshClaims(authorization.authorization_id, authorization.generation, now, expires_at, confirmation)
         return REFRESH_PREFIX + encode_base64url(self._sealer.seal(self._encode(claims), b"rt/" + tenant.encode()))
 
     def open_refresh(self, tenant: str, token: str) -> RefreshClaims | None:
@@ -323,9 +436,19 @@ class Tokens:
         code = CODE_PREFIX + encode_base64url(self._entropy.token_bytes(32))
         return code, digest_code(code)
 
+    def generate_device_code(self) -> tuple[str, bytes]:
+        """(device code, its digest), as ``generate_code`` (RFC 8628 §5.2)."""
+        code = DEVICE_CODE_PREFIX + encode_base64url(self._entropy.token_bytes(32))
+        return code, digest_code(code)
+
     def generate_id(self) -> str:
         """An identifier of 128 random bits."""
         return encode_base64url(self._entropy.token_bytes(16))
+
+    def generate_name(self) -> str:
+        """An identifier of 128 random bits that nothing mistakes for an option or a path: 26 lower-case letters and
+        digits."""
+        return base64.b32encode(self._entropy.token_bytes(16)).decode().rstrip("=").lower()
 
     def generate_secret(self) -> str:
         """A secret of 256 random bits."""

@@ -10,9 +10,21 @@ from typing import Any, ClassVar
 import pytest
 
 from grantway.errors import Conflict, Unprocessable
+from grantway.model import Entry
 from grantway.storage.sql.link import Link
 from grantway.storage.sql.store import SqlStore
-from grantway.testing.store_samples import HOUR, NOW, TENANT, build_authorization, build_client, build_revocation
+from grantway.testing.store_samples import (
+    HOUR,
+    NOW,
+    TENANT,
+    build_authorization,
+    build_client,
+    build_device_request,
+    build_entry,
+    build_revocation,
+    build_session,
+    build_task,
+)
 
 from .server_store import ServerStore
 
@@ -88,6 +100,71 @@ class GroupContract(ServerStore):
                         calls.append(store.rotate_refresh(TENANT, name, generation, **live))
                 outcomes = Counter(outcome.kind for outcome in await asyncio.gather(*calls))
                 assert outcomes == {"rotated": 30, "graced": 30}
+
+        self.run_nodes(body)
+
+    @pytest.mark.threat("T122")
+    def test_of_two_nodes_that_want_one_thing_one_gets_it(self) -> None:
+        async def body(stores: list[SqlStore]) -> None:
+            for number in range(self.rounds * 4):
+                names = [f"{number} {rival}" for rival in range(16)]
+                devices = [build_device_request(name, f"CODE{number}") for name in names]
+                nodes = [stores[rival % 2] for rival in range(16)]
+                stored = await asyncio.gather(
+                    *(node.insert_device_request(device) for node, device in zip(nodes, devices, strict=True))
+                )
+                assert Counter(stored) == {True: 1, False: 15}
+                device = devices[stored.index(True)]
+                polled = await asyncio.gather(*(node.update_device_request(device) for node in nodes))
+                assert Counter(polled) == {True: 1, False: 15}
+                task = build_task(f"t{number}")
+                await stores[0].insert_task(task)
+                taken = await asyncio.gather(*(node.update_task(task) for node in nodes))
+                assert Counter(taken) == {True: 1, False: 15}
+                entry = build_entry(f"e{number}")
+                await stores[0].insert_entry(entry)
+                updated = await asyncio.gather(*(node.update_entry(entry) for node in nodes), return_exceptions=True)
+                assert Counter(map(type, updated)) == {Entry: 1, Conflict: 15}
+
+        self.run_nodes(body)
+
+    def test_devices_of_two_nodes_that_want_many_user_codes_in_any_order_each_get_an_answer(self) -> None:
+        async def body(stores: list[SqlStore]) -> None:
+            dice = random.Random(7)
+            codes = [f"CODE{number}" for number in range(20)]
+            for round_ in range(self.rounds):
+                calls = []
+                for node, store in enumerate(stores):
+                    for code in dice.sample(codes, len(codes)):
+                        # Those of the round before have expired, by the clock of the store: their codes are free.
+                        name, end = f"{round_} {node} {code}", NOW + 1 if round_ == self.rounds - 1 else NOW
+                        calls.append(store.insert_device_request(build_device_request(name, code, expires_at=end)))
+                stored = Counter(await asyncio.gather(*calls))
+                assert stored[True] >= len(codes)
+            assert stored == {True: 20, False: 20}
+
+        self.run_nodes(body)
+
+    def test_two_nodes_end_sessions_in_any_order_and_each_leaves_one_task(self) -> None:
+        async def body(stores: list[SqlStore]) -> None:
+            dice = random.Random(7)
+            for round_ in range(self.rounds):
+                names = [f"s{round_}.{number}" for number in range(12)]
+                for name in names:
+                    await stores[0].insert_session(build_session(name))
+                    await stores[0].insert_authorization(build_authorization(name, session_id=name))
+                calls: list[Any] = []
+                for store in stores:
+                    calls += [
+                        store.end_session(TENANT, name, now=NOW, keep_until=NOW + HOUR)
+                        for name in dice.sample(names, len(names))
+                    ]
+                    calls.append(store.end_sessions(TENANT, "alice-id", now=NOW, keep_until=NOW + HOUR))
+                ended = await asyncio.gather(*calls)
+                assert sum(ended) == len(names)
+                tasks = await stores[0].list_due_tasks("logout", now=NOW)
+                assert sorted(task.task_id for task in tasks) == sorted(names)
+                await asyncio.gather(*(stores[1].delete_task(TENANT, name) for name in names))
 
         self.run_nodes(body)
 

@@ -37,7 +37,7 @@ class Terminal:
     def run(self, block: str) -> str:
         """Runs one block; every command in it has to succeed. Returns what it printed."""
         script = self._place(_OPEN.sub(self._fill_in, block))
-        if "perform authorization-code" in script:
+        if "perform authorization-code" in script or "perform device-code" in script:
             output = self._run_with_a_person(script)
         else:
             done = subprocess.run(
@@ -81,7 +81,8 @@ class Terminal:
         return {**environment, "PATH": f"{Path(sys.executable).parent}:{environment['PATH']}", **self.variables}
 
     def _run_with_a_person(self, script: str) -> str:
-        """The command opens no browser and takes any free port for its callback; its address goes to a person."""
+        """The command opens no browser and takes any free port for its callback; its address goes to a person. A device
+        has no callback: the person ends on a page."""
         script = script.replace("perform authorization-code", "perform authorization-code --no-open --port 0")
         with subprocess.Popen(
             self._shell(script), cwd=self.folder, env=self._environment(),
@@ -90,8 +91,12 @@ class Terminal:
             assert process.stderr is not None
             line = process.stderr.readline()
             assert line.startswith("Open http"), line + process.stderr.read()
+            url = line.removeprefix("Open ").strip()
             with Person(self.ready["issuer"], self.ready["users"][0]) as person:
-                requests.get(person.authorize(line.removeprefix("Open ").strip()), timeout=10).raise_for_status()
+                if "perform device-code" in script:
+                    person.visit(url)
+                else:
+                    requests.get(person.authorize(url), timeout=10).raise_for_status()
             output, complaint = process.communicate(timeout=20)
         assert process.returncode == 0, complaint
         return output

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import configparser
+import math
 import re
 import shlex
 import tomllib
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
@@ -18,6 +19,8 @@ from grantway.config import iterate_options, load_settings
 from grantway.errors import ConfigurationError, GrantwayError
 from grantway.extension import Grant
 from grantway.model import DEFAULT_TENANT
+from grantway.protocol.device import USER_CODE_PRESETS
+from grantway.protocol.scope import ScopePolicy, ScopeStrategy
 from grantway.registry import ENTRY_POINT_GROUP
 from grantway.storage import open_redis
 from grantway.storage.sql import schema
@@ -43,6 +46,69 @@ def test_the_first_client_works_from_registration_to_its_end(open_terminal):
         terminal.run(block)
     assert terminal.values["REFRESH_TOKEN"].startswith("gwrt_")
     assert len(blocks) >= 6
+
+
+# -- devices ----------------------------------------------------------------------------------------------------------
+def test_a_device_is_let_in(open_terminal):
+    terminal = open_terminal()
+    blocks = read("device.md", "bash")
+    for block in blocks:
+        terminal.run(block)
+    assert terminal.values["REFRESH_TOKEN"].startswith("gwrt_")
+    assert terminal.printed["id_token_claims"]["aud"] == "tv"
+    assert len(blocks) == 2
+
+
+def test_the_settings_of_devices_are_the_defaults_and_the_codes_are_as_many_as_it_says(tmp_path):
+    settings = load_settings(_write(tmp_path, read("device.md", "toml")[0])).device
+    assert settings == load_settings().device
+    page = (HOW_TO / "device.md").read_text(encoding="utf-8")
+    for name, preset in USER_CODE_PRESETS.items():
+        row = re.search(rf"^\| `{name}` \| `(\S+)` \| .* \| ([\d.]+) \|$", page, re.MULTILINE)
+        assert row is not None
+        assert [len(group) for group in row[1].split("-")] == list(preset.groups)
+        assert float(row[2]) == round(math.log2(preset.space), 1)
+    guesses_a_day = settings.attempts * 86400 / load_settings().throttle.window
+    days = USER_CODE_PRESETS["letters"].space / 100 / guesses_a_day
+    assert 2.3 < days / 365 < 2.5, "two years and a half"
+    assert 34 < USER_CODE_PRESETS["digits"].space / 100 / guesses_a_day < 36, "five weeks"
+
+
+# -- trusted issuers --------------------------------------------------------------------------------------------------
+def test_what_a_trusted_issuer_signs_is_traded_for_a_token_once(open_terminal):
+    terminal = open_terminal()
+    blocks = read("trusted-issuers.md", "bash")
+    for block in blocks[:-1]:
+        terminal.run(block)
+        if "assertion" in block:
+            terminal.check_answer(read("trusted-issuers.md", "json")[0])
+    assert terminal.printed["protocol"] == "saml"
+    listed = terminal.run(blocks[-1])
+    assert "https://payroll-partner.example" in listed
+    assert "https://saml-partner.example" in listed
+    assert len(blocks) == 6
+
+
+# -- scopes -----------------------------------------------------------------------------------------------------------
+def test_scopes_are_described_and_stand_for_what_the_page_says(open_terminal):
+    terminal = open_terminal()
+    describing, *asking = read("scopes.md", "bash")
+    assert "See your photos" in terminal.run(describing)
+    granted = []
+    for block in asking:
+        terminal.run(block)
+        granted.append(terminal.printed["scope"])
+    assert granted == ["photos.read photos.write", "photos.read"]
+
+
+def test_the_table_of_strategies_is_what_they_do():
+    page = (HOW_TO / "scopes.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `(\w+)` \| `(\S+)` \| (`.*`) \|$", page, re.MULTILINE)
+    assert {strategy for strategy, *_ in rows} == set(get_args(ScopeStrategy))
+    names = {name for _, _, text in rows for name in re.findall(r"`([^`]+)`", text)}
+    for strategy, registered, text in rows:
+        allowed = {name for name in names if ScopePolicy(strategy).is_allowed(name, [registered])}
+        assert allowed == set(re.findall(r"`([^`]+)`", text)), registered
 
 
 # -- behind nginx -----------------------------------------------------------------------------------------------------
@@ -76,6 +142,16 @@ def test_the_unit_starts_the_server_and_waits_longer_than_it_may_take(tmp_path):
     assert name.removesuffix("_FILE") in {option.environment_name for option in iterate_options()}
     serve = load_settings(_write(tmp_path, read("behind-nginx.md", "toml")[0])).serve
     assert int(service["TimeoutStopSec"]) > serve.drain_delay + serve.shutdown_timeout
+
+
+# -- logging out ------------------------------------------------------------------------------------------------------
+def test_applications_register_how_they_are_told_of_logouts(open_terminal):
+    terminal = open_terminal()
+    told = []
+    for block in read("logout.md", "bash"):
+        terminal.run(block)
+        told += [name for name in terminal.printed if name.endswith("channel_logout_uri")]
+    assert told == ["backchannel_logout_uri", "frontchannel_logout_uri"]
 
 
 # -- rate limits, Redis, watching -------------------------------------------------------------------------------------

@@ -175,6 +175,8 @@ class Visitor:
         self.complaints: list[str] = []
         self.allowed = {dev.issuer}
         """Origins that may be visited."""
+        self.loads = {dev.issuer}
+        """Origins whose pages may load something."""
         self.context: BrowserContext = browser.new_context(**options)
         self.context.set_default_timeout(TIMEOUT_MS)
         self.context.add_init_script(_REPORT_VIOLATIONS)
@@ -230,7 +232,7 @@ class Visitor:
         origin = f"{parts.scheme}://{parts.netloc}"
         if parts.scheme != "data" and origin not in self.allowed:
             self.complaints.append(f"request to another origin: {request.url}")
-        if origin != self.dev.issuer and not request.is_navigation_request():
+        if parts.scheme != "data" and origin not in self.loads and not request.is_navigation_request():
             self.complaints.append(f"something was loaded from the application: {request.url}")
 
     def _see_message(self, message: ConsoleMessage) -> None:

@@ -15,6 +15,13 @@ export async function visit(url) {
   return new URL(value);
 }
 
+/** The private key of the task, as both libraries want it; null: it has none. */
+export async function readKey() {
+  if (!task.private_key) return null;
+  const algorithm = { name: "ECDSA", namedCurve: task.private_key.crv };
+  return { key: await crypto.subtle.importKey("jwk", task.private_key, algorithm, false, ["sign"]), kid: task.private_key.kid };
+}
+
 /** Ends the conversation. */
 export function finish(result) {
   console.log(JSON.stringify({ result }));

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Collection
 from html.parser import HTMLParser
 from http.cookiejar import DefaultCookiePolicy
@@ -12,6 +13,10 @@ from urllib.parse import urljoin
 import requests
 
 _MOST_STEPS = 12
+BUTTONS = ("login", "allow", "continue")
+"""Ids of the buttons of pages on the way back to the client."""
+MORE_BUTTONS = ("logout", "confirm", "approve")
+"""Those of pages that a person was sent to for another reason: to sign out, to let a device in."""
 
 
 class Form:
@@ -90,6 +95,28 @@ class Person:
                 answer = self._fill_in(answer, refuse)
         raise AssertionError(f"no way back to the client from {answer.url}")
 
+    def visit(self, url: str) -> None:
+        """Goes to ``url`` and agrees to whatever is asked, until there is nothing left to agree to. An answer to a
+        client on loopback is delivered as a browser does it, a fragment by the script of the client's page."""
+        answer = self._send("GET", url)
+        for _ in range(_MOST_STEPS):
+            location = answer.headers.get("location")
+            target = urljoin(answer.url, location) if location is not None else None
+            if target is not None and target.startswith(self.issuer + "/"):
+                answer = self._send("GET", target)
+            elif target is not None:
+                return _deliver(target)
+            else:
+                assert answer.ok, f"{answer.status_code} {answer.text}"
+                form = _read_form(answer)
+                if form is not None and form.action.startswith("http") and not form.action.startswith(self.issuer):
+                    requests.post(form.action, data=form.fields, timeout=10)  # response_mode=form_post
+                    return None
+                if form is None or not {*BUTTONS, *MORE_BUTTONS} & form.buttons.keys():
+                    return None
+                answer = self._fill_in(answer, (), (*BUTTONS, *MORE_BUTTONS))
+        raise AssertionError(f"no end to the pages after {url}")
+
     def _send(self, method: str, url: str, fields: list[tuple[str, str]] | None = None) -> requests.Response:
         headers = {"origin": self.issuer} if method == "POST" else {}
         if self.cookies:
@@ -102,12 +129,12 @@ class Person:
                     del self.cookies[name]
         return answer
 
-    def _fill_in(self, page: requests.Response, refuse: Collection[str]) -> requests.Response:
-        reader = _FormReader()
-        reader.feed(page.text)
-        assert len(reader.forms) == 1, page.text
-        form = reader.forms[0]
-        button = next((name for name in ("login", "allow", "continue") if name in form.buttons), None)
+    def _fill_in(
+        self, page: requests.Response, refuse: Collection[str], buttons: Collection[str] = BUTTONS
+    ) -> requests.Response:
+        form = _read_form(page)
+        assert form is not None, page.text
+        button = next((name for name in buttons if name in form.buttons), None)
         assert button is not None, page.text
         self.seen.append(button)
         fields = [(name, value) for name, value in form.fields if not (name == "scope" and value in refuse)]
@@ -116,3 +143,21 @@ class Person:
             assert typed.keys() <= form.names
             fields = [(name, value) for name, value in fields if name not in typed] + list(typed.items())
         return self._send("POST", urljoin(page.url, form.action), [*fields, form.buttons[button]])
+
+
+def _read_form(page: requests.Response) -> Form | None:
+    """The one form of a page; None: it has none, or several to choose from."""
+    reader = _FormReader()
+    reader.feed(page.text)
+    return reader.forms[0] if len(reader.forms) == 1 else None
+
+
+def _deliver(url: str) -> None:
+    """Brings the answer to a client on loopback; where none listens there, the person has still come back."""
+    page, _, fragment = url.partition("#")
+    with contextlib.suppress(requests.ConnectionError):
+        if fragment:
+            headers = {"content-type": "text/plain;charset=UTF-8"}
+            requests.post(page, data=fragment, headers=headers, timeout=10)
+        else:
+            requests.get(page, timeout=10)

@@ -2,48 +2,23 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 import requests
 from authlib.integrations.base_client import OAuthError
-from authlib.integrations.base_client.sync_app import BaseApp, OAuth2Mixin
-from authlib.integrations.base_client.sync_openid import OpenIDMixin
 from authlib.integrations.requests_client import OAuth2Session
 
+from .authlib_app import App, build_app
 from .dev_server import DevServer
 from .person import Person
-from .relying_party import STANDARD_SCOPE, check_metadata, check_userinfo, read_alg
-
-CALLBACK = "http://127.0.0.1:4446/callback"
-
-
-class App(OAuth2Mixin, OpenIDMixin, BaseApp):
-    """A relying party: what ``authlib.integrations.flask_client`` builds, without Flask."""
-
-    client_cls = OAuth2Session
+from .relying_party import CALLBACK, check_metadata, check_userinfo, read_alg
 
 
 @pytest.fixture(autouse=True)
 def _http_on_loopback(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AUTHLIB_INSECURE_TRANSPORT", "1")
-
-
-def build_app(dev: DevServer, client: dict[str, Any], scope: str = STANDARD_SCOPE) -> App:
-    return App(
-        SimpleNamespace(update_token=lambda *_, **__: None),
-        name="grantway",
-        client_id=client["client_id"],
-        client_secret=client["client_secret"],
-        server_metadata_url=f"{dev.issuer}/.well-known/openid-configuration",
-        client_kwargs={
-            "scope": scope,
-            "code_challenge_method": "S256",
-            "token_endpoint_auth_method": client["token_endpoint_auth_method"],
-        },
-    )
 
 
 def sign_in(app: App, person: Person, issuer: str, **parameters: Any) -> tuple[dict[str, Any], dict[str, Any]]:

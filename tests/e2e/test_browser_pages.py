@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 from playwright.sync_api import ViewportSize
 
 from grantway.web.pages import PAGES
@@ -150,6 +151,52 @@ def test_the_pages_of_the_account_and_of_leaving(
     visitor.go("/account")
     visitor.press("logout")
     inspector.look(visitor, "logged_out")
+    assert inspector.findings == []
+
+
+def test_the_page_that_waits_for_applications(
+    dev: DevServer, visitor: Visitor, application: Application, inspector: Inspector
+) -> None:
+    uri = {"op": "add", "path": "/frontchannel_logout_uri", "value": application.redirect_uri}
+    dev.administer("PATCH", f"/admin/clients/{application.client['client_id']}", [uri])
+    visitor.ask(application)
+    visitor.sign_in()
+    visitor.press("allow")
+    visitor.expect("callback")
+    visitor.page.add_init_script("HTMLIFrameElement = class {}")  # none is seen to load
+    visitor.page.add_init_script("{ const real = setTimeout; setTimeout = (f, ms) => ms === 1000 || real(f, ms) }")
+    visitor.go(application.build_logout_url())
+    visitor.press("logout")
+    inspector.look(visitor, "logged_out", "waiting")
+    assert inspector.findings == []
+
+
+def test_the_pages_of_a_device(visitor: Visitor, dev: DevServer, inspector: Inspector) -> None:
+    def begin(scope: str = SCOPES) -> dict[str, Any]:
+        form = {"client_id": "demo-tv", "scope": scope}
+        begun: dict[str, Any] = requests.post(f"{dev.issuer}/oauth2/device/auth", data=form, timeout=10).json()
+        return begun
+
+    visitor.go("/oauth2/device/verify")
+    inspector.look(visitor, "device")
+    visitor.page.fill("#user_code", "bbbb bbbb")
+    visitor.press("continue")
+    inspector.look(visitor, "device", "refused")
+    begun = begin("openid profile")
+    visitor.go(begun["verification_uri_complete"])
+    inspector.look(visitor, "device", "prefilled")
+    visitor.press("continue")
+    inspector.look(visitor, "login", "device")
+    visitor.sign_in()
+    inspector.look(visitor, "consent", "device")
+    assert visitor.page.inner_text("#user-code") == begun["user_code"]
+    visitor.press("allow")
+    inspector.look(visitor, "device_done", "allowed")
+    visitor.go(begin()["verification_uri_complete"])
+    visitor.press("continue")
+    inspector.look(visitor, "consent", "device-all")
+    visitor.press("deny")
+    inspector.look(visitor, "device_done", "denied")
     assert inspector.findings == []
 
 

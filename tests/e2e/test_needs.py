@@ -10,13 +10,19 @@ import pytest
 
 
 @pytest.mark.parametrize(("is_ci", "outcome"), [(False, "1 skipped"), (True, "1 error")])
-def test_a_test_without_its_browser_is_skipped_and_fails_in_ci(
-    is_ci: bool, outcome: str, pytestconfig: pytest.Config
+@pytest.mark.parametrize(
+    ("program", "test", "package"),
+    [
+        ("CHROMIUM", "test_browser_flow.py::test_the_flow_works_without_script", "chromium"),
+        ("APACHE", "test_mod_auth_openidc.py::test_apache_refreshes_the_access_token", "libapache2-mod-auth-openidc"),
+    ],
+)
+def test_a_test_without_its_program_is_skipped_and_fails_in_ci(
+    program: str, test: str, package: str, is_ci: bool, outcome: str, pytestconfig: pytest.Config
 ) -> None:
-    test = Path(__file__).with_name("test_browser_flow.py")
-    environment = {"PATH": "/usr/bin:/bin", "GRANTWAY_TEST_CHROMIUM": "/nowhere"}
+    environment = {"PATH": "/usr/bin:/bin", f"GRANTWAY_TEST_{program}": "/nowhere"}
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", f"{test}::test_the_flow_works_without_script"],
+        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", f"{Path(__file__).parent}/{test}"],
         cwd=pytestconfig.rootpath,
         env={**environment, "CI": "true"} if is_ci else environment,
         capture_output=True,
@@ -26,4 +32,4 @@ def test_a_test_without_its_browser_is_skipped_and_fails_in_ci(
     )
     assert done.returncode == (1 if is_ci else 0)
     assert outcome in done.stdout
-    assert "apt-get install chromium" in done.stdout
+    assert f"apt-get install {package}" in done.stdout

@@ -9,11 +9,10 @@ import pytest
 from .dev_server import DevServer
 from .node_script import run_script
 from .person import Person
-from .relying_party import STANDARD_SCOPE, check_userinfo
+from .relying_party import CALLBACK, STANDARD_SCOPE, check_userinfo
 
 pytestmark = pytest.mark.node
 
-CALLBACK = "http://127.0.0.1:4446/callback"
 AUDIENCE = "https://api.example/orders"
 
 
@@ -82,6 +81,17 @@ def test_oauth4webapi_validates_a_jwt_access_token(dev: DevServer, person: Perso
     done = run_script("oauth4webapi", task, lambda url: person.authorize(f"{url}&resource={AUDIENCE}"))
     assert done["jwt"]["client_id"] == client["client_id"]
     assert done["jwt"]["sub"] == dev.user["sub"]
+
+
+@pytest.mark.spec("RFC 8628 §3.4")
+def test_openid_client_is_a_device(dev: DevServer, person: Person) -> None:
+    def visit(url: str) -> str:
+        person.visit(url)
+        return url
+
+    done = run_script("openid_client_device", build_task(dev, dev.client("demo-tv")), visit)
+    assert done["scope"] == STANDARD_SCOPE
+    check_userinfo(done["userinfo"], dev.user)
 
 
 def test_oauth4webapi_serves_a_public_client(dev: DevServer, person: Person) -> None:

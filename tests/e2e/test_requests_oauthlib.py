@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -9,14 +10,20 @@ import pytest
 import requests
 from joserfc import jwt
 from joserfc.jwk import KeySet
-from oauthlib.oauth2 import BackendApplicationClient, InvalidGrantError, MismatchingStateError
+from oauthlib.oauth2 import (
+    BackendApplicationClient,
+    DeviceClient,
+    InvalidGrantError,
+    LegacyApplicationClient,
+    MismatchingStateError,
+    MobileApplicationClient,
+)
+from oauthlib.oauth2.rfc6749.errors import CustomOAuth2Error
 from requests_oauthlib import OAuth2Session
 
 from .dev_server import DevServer
 from .person import Person
-from .relying_party import STANDARD_SCOPE, check_metadata, check_userinfo
-
-CALLBACK = "http://127.0.0.1:4446/callback"
+from .relying_party import CALLBACK, STANDARD_SCOPE, check_metadata, check_userinfo
 
 
 @pytest.fixture(autouse=True)
@@ -94,3 +101,60 @@ def test_requests_oauthlib_fetches_a_token_for_a_machine(dev: DevServer, metadat
     with OAuth2Session(client=BackendApplicationClient(client["client_id"], scope="read write")) as session:
         token = session.fetch_token(metadata["token_endpoint"], client_secret=client["client_secret"])
     assert token["scope"] == ["read", "write"]
+
+
+@pytest.mark.spec("RFC 6749 §4.2")
+def test_requests_oauthlib_takes_a_token_out_of_the_fragment(
+    dev: DevServer, person: Person, metadata: dict[str, Any]
+) -> None:
+    client = dev.add_client(
+        client_name="Implicit", grant_types=["implicit"], response_types=["token"], redirect_uris=[CALLBACK],
+        token_endpoint_auth_method="none", application_type="native",
+    )  # fmt: skip
+    implicit = MobileApplicationClient(client["client_id"])
+    with OAuth2Session(client=implicit, redirect_uri=CALLBACK, scope=["openid", "email"]) as session:
+        url, _ = session.authorization_url(metadata["authorization_endpoint"])
+        answer = person.authorize(url)
+        assert "?" not in answer
+        token = session.token_from_fragment(answer)
+        assert "refresh_token" not in token
+        assert session.get(metadata["userinfo_endpoint"]).json()["email"] == dev.user["claims"]["email"]
+
+
+@pytest.mark.spec("RFC 6749 §4.3")
+def test_requests_oauthlib_signs_a_person_in_by_password(dev: DevServer, metadata: dict[str, Any]) -> None:
+    client = dev.add_client(client_name="Old", grant_types=["password"], response_types=[], redirect_uris=[])
+    with OAuth2Session(client=LegacyApplicationClient(client["client_id"], scope="openid email")) as session:
+        session.fetch_token(
+            metadata["token_endpoint"],
+            username=dev.user["username"],
+            password=dev.user["password"],
+            client_secret=client["client_secret"],
+        )
+        assert session.get(metadata["userinfo_endpoint"]).json()["sub"] == dev.user["sub"]
+
+
+@pytest.mark.spec("RFC 8628 §3.4")
+@pytest.mark.spec("RFC 8628 §3.5")
+def test_requests_oauthlib_lets_a_device_in(dev: DevServer, person: Person, metadata: dict[str, Any]) -> None:
+    client = dev.add_client(
+        client_name="Television", grant_types=[DeviceClient.grant_type], response_types=[], redirect_uris=[],
+        token_endpoint_auth_method="none",
+    )  # fmt: skip
+    device = DeviceClient(client["client_id"], scope="openid email")
+    with OAuth2Session(client=device) as session:
+        form = {"client_id": client["client_id"], "scope": "openid email"}
+        begun = session.post(metadata["device_authorization_endpoint"], form).json()
+
+        def poll() -> dict[str, Any]:
+            token: dict[str, Any] = session.fetch_token(
+                metadata["token_endpoint"], device_code=begun["device_code"], include_client_id=True
+            )
+            return token
+
+        with pytest.raises(CustomOAuth2Error, match="authorization_pending"):
+            poll()
+        person.visit(begun["verification_uri_complete"])
+        time.sleep(begun["interval"])
+        assert "id_token" in poll()
+        assert session.get(metadata["userinfo_endpoint"]).json()["sub"] == dev.user["sub"]

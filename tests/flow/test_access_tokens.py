@@ -241,3 +241,16 @@ def test_a_huge_token_is_refused(server, any_machine):
 def test_the_ring_of_another_server_opens_nothing(server, any_machine, fresh_server, token):
     client = fresh_server.register_client(any_machine.client_id, grant_types=["client_credentials"], scope="read")
     assert not is_alive(fresh_server, client, token)
+
+
+@pytest.mark.threat("T62")
+@pytest.mark.parametrize("token_format", ["opaque", "jwt"])
+def test_a_token_too_large_to_come_back_is_not_given(server, token_format):
+    audience = [f"https://api.example/{number}/{'x' * 2000}" for number in range(8)]
+    client = server.register_client(
+        grant_types=["client_credentials"], scope="read", audience=audience, access_token_format=token_format
+    )
+    refused = server.token(client, grant_type="client_credentials")
+    assert (refused.status_code, refused.json()["error"]) == (400, "invalid_request")
+    token = server.token(client, grant_type="client_credentials", resource=audience[0]).json()["access_token"]
+    assert server.is_active(client, token)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
+from grantway.admin.users import set_password
 from grantway.testing.in_process import PASSWORD
 
 
@@ -128,6 +130,52 @@ def test_the_password_changes_for_whoever_knows_the_old_one(server, browser, use
     assert server.browser().log_in(username, PASSWORD).status_code == 401
 
 
+@pytest.mark.threat("T110")
+def test_what_applications_got_for_the_old_password_ends_with_it(server, browser, username):
+    legacy = server.register_client(grant_types=["password", "refresh_token"])
+    form = {"grant_type": "password", "username": username, "password": PASSWORD, "scope": "read"}
+    kept = [server.token(legacy, **form).json() for _ in range(3)]
+    client = server.register_client()
+    offline = server.redeem(client, browser.authorize(client, scope="openid offline_access")["code"]).json()
+    others = server.register_user(f"{username}-neighbour").username
+    neighbours = server.token(legacy, **{**form, "username": others}).json()
+    new = "an entirely new password"
+    changed = send(server, browser, "/account/password", current_password=PASSWORD, new_password=new, action="change")
+    assert "was changed" in changed.text
+    for tokens in kept:
+        assert not server.is_active(legacy, tokens["access_token"])
+        assert server.refresh(legacy, tokens["refresh_token"]).json()["error"] == "invalid_grant"
+    assert server.is_active(client, offline["access_token"]), "of what did not come from the password nothing ends"
+    assert server.is_active(legacy, neighbours["access_token"])
+    assert server.token(legacy, **{**form, "password": new}).status_code == 200
+
+
+@pytest.mark.threat("T110")
+def test_a_password_that_an_administrator_sets_ends_it_too(server, username):
+    legacy = server.register_client(grant_types=["password", "refresh_token"])
+    form = {"grant_type": "password", "username": username, "password": PASSWORD, "scope": "read"}
+    kept = server.token(legacy, **form).json()
+    subject = find_subject(server, username)
+    server.run(set_password(server.runtime, "default", subject, "quite another password", actor="test"))
+    assert not server.is_active(legacy, kept["access_token"])
+    assert server.refresh(legacy, kept["refresh_token"]).json()["error"] == "invalid_grant"
+
+
+@pytest.mark.threat("T110")
+def test_however_many_they_are(server, browser, username):
+    legacy = server.register_client(grant_types=["password", "refresh_token"])
+    subject, store, now = find_subject(server, username), server.runtime.store, server.clock.now()
+    form = {"grant_type": "password", "username": username, "password": PASSWORD, "scope": "read"}
+    first = server.token(legacy, **form).json()
+    (made,) = server.run(store.list_authorizations("default", subject=subject)).items
+    for number in range(120):
+        later = replace(made, authorization_id=f"{subject}-{number}", created_at=now + number + 1)
+        server.run(store.insert_authorization(later))
+    send(server, browser, "/account/password", current_password=PASSWORD, new_password="x" * 5 + "another", action="x")
+    assert server.run(store.list_authorizations("default", subject=subject)).items == ()
+    assert not server.is_active(legacy, first["access_token"])
+
+
 @pytest.mark.threat("T101")
 def test_the_old_password_cannot_be_guessed_here_either(server, browser):
     statuses = [
@@ -139,6 +187,7 @@ def test_the_old_password_cannot_be_guessed_here_either(server, browser):
         server, browser, "/account/password", current_password=PASSWORD, new_password="new pass word", action="x"
     )
     assert right.status_code == 429
+    assert int(right.headers["retry-after"]) > 0
 
 
 @pytest.mark.threat("T95")

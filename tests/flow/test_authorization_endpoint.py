@@ -119,6 +119,7 @@ def test_prompt_none_succeeds_where_everything_was_settled(server, client):
     assert outcome(server, client, logged_in(server, client), prompt="none") == "code"
 
 
+@pytest.mark.spec("OpenID Connect Core §3.1.2.3")
 @pytest.mark.threat("T107")
 def test_prompt_none_never_shows_a_page(server, client):
     browser = logged_in(server, client)
@@ -139,6 +140,7 @@ def test_prompt_none_asks_again_for_a_new_resource(server):
     assert outcome(server, client, browser, prompt="none", resource="https://other.example") == "consent_required"
 
 
+@pytest.mark.spec("RFC 6749 §10.2")
 @pytest.mark.threat("T107")
 def test_a_native_public_client_is_not_answered_without_the_person(server):
     native = server.register_client(
@@ -150,6 +152,7 @@ def test_a_native_public_client_is_not_answered_without_the_person(server):
     assert outcome(server, native, browser, prompt="none") == "interaction_required"
 
 
+@pytest.mark.spec("OpenID Connect Core §3.1.2.3")
 @pytest.mark.threat("T107")
 def test_prompt_login_really_logs_in_again(server, client, verify):
     browser = server.browser()
@@ -223,6 +226,7 @@ def test_a_hint_at_somebody_else_is_login_required(server, client, username):
     assert outcome(server, client, server.browser(), prompt="none", id_token_hint=own) == "login_required"
 
 
+@pytest.mark.spec("OpenID Connect Core §3.1.2.2")
 @pytest.mark.threat("T106")
 def test_logging_in_as_somebody_else_than_the_hint_gives_no_code(server, client, username):
     hint = server.grant(client)["id_token"]

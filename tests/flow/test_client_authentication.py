@@ -72,6 +72,7 @@ def test_a_client_id_beside_basic_must_be_the_same(server, machine, post_client)
     assert is_refused(send(server, header, client_id=post_client.client_id), "invalid_request")
 
 
+@pytest.mark.spec("RFC 6749 §2.1")
 @pytest.mark.threat("T41")
 @pytest.mark.parametrize("path", ENDPOINTS)
 def test_nobody_poses_as_a_confidential_client(server, machine, post_client, path):
@@ -144,6 +145,7 @@ def test_id_and_secret_are_form_encoded_inside_basic(server):
     assert is_refused(send(server, basic(quote(created.client.client_id, safe=""), quote(secret[:-1], safe=""))))
 
 
+@pytest.mark.spec("RFC 6749 Appendix A.1")
 @pytest.mark.threat("T39")
 @pytest.mark.threat("T146")
 @pytest.mark.parametrize(
@@ -201,6 +203,7 @@ def test_a_client_id_longer_than_any_is_unknown(server):
         assert is_refused(send(server, client_id="a" * length, client_secret="x"))
 
 
+@pytest.mark.spec("RFC 6749 §3.2")
 @pytest.mark.threat("T44")
 @pytest.mark.parametrize("path", ENDPOINTS)
 def test_credentials_in_the_query_do_not_count(server, post_client, path):

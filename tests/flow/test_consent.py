@@ -31,6 +31,7 @@ def granted(server, client, browser):
     return server.redeem(client, browser.received()["code"]).json()["scope"]
 
 
+@pytest.mark.spec("OpenID Connect Core §3.1.2.4")
 def test_every_scope_is_asked_and_only_what_is_ticked_is_granted(server, client):
     browser = consent(server, client, "openid profile email read")
     assert asked(browser) == {"openid", "profile", "email", "read"}

@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 
 SPA, OTHER, EVIL = "https://spa.example", "https://other.example", "https://evil.example"
-READABLE = ["/oauth2/token", "/oauth2/introspect", "/oauth2/revoke", "/userinfo", "/.well-known/openid-configuration",
-            "/.well-known/oauth-authorization-server", "/.well-known/jwks.json"]  # fmt: skip
+READABLE = [
+    "/oauth2/token", "/oauth2/device/auth", "/oauth2/introspect", "/oauth2/revoke", "/userinfo",
+    "/.well-known/openid-configuration", "/.well-known/oauth-authorization-server", "/.well-known/jwks.json",
+]  # fmt: skip
 
 
 @pytest.fixture(scope="module")

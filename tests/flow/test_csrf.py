@@ -15,6 +15,7 @@ FORMS = {
     "/account/password": {"current_password": PASSWORD, "new_password": "another long password", "action": "change"},
     "/account/logout": {"action": "logout"},
     "/oauth2/sessions/logout": {"action": "logout"},
+    "/oauth2/device/verify": {"user_code": "BCDF-GHJK", "action": "continue"},
     "/register": {"username": "eve", "password": "a long enough password", "action": "register"},
 }
 
@@ -90,6 +91,8 @@ def test_a_browser_without_the_cookie_is_refused(open_server, victim):
         assert answer.status_code == 403 or logged_out or "signed out" in answer.text
 
 
+@pytest.mark.spec("RFC 6749 §10.12")
+@pytest.mark.spec("OpenID Connect Core §3.1.2.3")
 @pytest.mark.threat("T90")
 def test_the_interaction_takes_no_foreign_form(open_server):
     client = open_server.register_client()

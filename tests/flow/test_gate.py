@@ -1,7 +1,8 @@
 """Every grant and every use of a token, against everything that may have ended meanwhile.
 
-``PATHS`` has a row for each grant of the registry: a new grant without one fails here. ``GATES`` are flipped *between*
-start and redemption; each cell says what must come of it.
+``PATHS`` has a row for each grant of the registry: a new grant without one fails here. A row says what the path rests
+on; ``GATES`` are flipped *between* start and redemption, and each says what is taken away. What must come of it
+follows: who rests on it is refused, who does not is not.
 """
 
 from __future__ import annotations
@@ -10,30 +11,61 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from msgspec import Struct
 from msgspec.structs import replace
+from tests.bearers import JWT_BEARER, SAML_BEARER, Bearer, JwtIssuer, SamlIssuer
+from tests.compat import COMPAT
 
 from grantway.admin.authorizations import revoke_authorization
 from grantway.admin.clients import disable_client, patch_client
 from grantway.admin.sessions import end_sessions
+from grantway.admin.trusted_issuers import delete_trusted_issuer
 from grantway.admin.users import delete_user, disable_user
-from grantway.model import FOREVER, Revocation
-from grantway.testing.in_process import InProcessServer, RegisteredClient
+from grantway.extension import Grant
+from grantway.model import FOREVER, Entry, Revocation
+from grantway.protocol.device import DEVICE_CODE
+from grantway.registry import BUILTINS
+from grantway.testing.in_process import PASSWORD, InProcessServer, RegisteredClient
 
-GRANTS = ["authorization_code", "refresh_token", "client_credentials"]
 SCOPE, RESOURCE = "openid read", "https://api.example"
+EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"
+ACCESS_TOKEN = "urn:ietf:params:oauth:token-type:access_token"
+
+
+@pytest.fixture(scope="module")
+def server():
+    """Every grant there is, those too that are off by default."""
+    running = InProcessServer(COMPAT)
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def fresh_server():
+    running = InProcessServer(COMPAT)
+    yield running
+    running.stop()
 
 
 class Flow:
     """One client and one person in the middle of something; ``finish`` does the rest and says what came of it."""
 
     def __init__(self, server: InProcessServer, path: str, token_format: str = "opaque") -> None:
-        self.server, self.path = server, path
-        self.client: RegisteredClient = server.register_client(
-            grant_types=[*GRANTS], audience=[RESOURCE], access_token_format=token_format
-        )
+        self.server, self.path, self.token_format = server, path, token_format
+        self.client = self.register_client()
         person = server.register_user(server.runtime.tokens.generate_id())
         self.subject, self.username = person.subject, person.username
-        self.started = PATHS[path][0](self)
+        self.started = PATHS[path].start(self)
+
+    def register_client(self) -> RegisteredClient:
+        """One that may use every grant."""
+        return self.server.register_client(
+            grant_types=list(self.server.runtime.extensions.grants),
+            audience=[RESOURCE],
+            access_token_format=self.token_format,
+            names_users_by="subject",
+            bootstrap_token_grant_access_token_lifespan="1h",
+        )
 
     def code(self) -> str:
         browser = self.server.browser()
@@ -43,7 +75,7 @@ class Flow:
         return self.server.redeem(self.client, self.code()).json()
 
     def finish(self) -> str:
-        return PATHS[self.path][1](self, self.started)
+        return PATHS[self.path].finish(self, self.started)
 
     def change_client(self, name: str, value: Any) -> None:
         change = [{"op": "replace", "path": f"/{name}", "value": value}]
@@ -65,16 +97,133 @@ def userinfo(flow: Flow, tokens: dict[str, Any]) -> str:
     return said(flow.server.get("/userinfo", headers=bearer))
 
 
-PATHS: dict[str, tuple[Callable[[Flow], Any], Callable[[Flow, Any], str]]] = {
-    "authorization_code": (Flow.code, lambda flow, code: said(flow.server.redeem(flow.client, code))),
-    "refresh_token": (Flow.tokens, lambda flow, old: said(flow.server.refresh(flow.client, old["refresh_token"]))),
-    "client_credentials": (
+def exchange(flow: Flow, tokens: dict[str, Any]) -> str:
+    subject = {"subject_token": tokens["access_token"], "subject_token_type": ACCESS_TOKEN}
+    return said(flow.server.token(flow.client, grant_type=EXCHANGE, **subject))
+
+
+def approved_device(flow: Flow) -> str:
+    """The code of a device that was let in, and does not know yet."""
+    begun = flow.server.begin_device(flow.client, scope=SCOPE, resource=RESOURCE)
+    flow.server.browser().let_device_in(begun["user_code"], username=flow.username)
+    return str(begun["device_code"])
+
+
+def sign_assertion(kind: type[Bearer]) -> Callable[[Flow], str]:
+    """An assertion about the person, of an issuer that is trusted at the client."""
+
+    def start(flow: Flow) -> str:
+        bearer = kind(flow.server)
+        bearer.client, bearer.subject = flow.client, flow.subject
+        bearer.trust()
+        return bearer.sign()
+
+    return start
+
+
+def bring_assertion(grant_type: str) -> Callable[[Flow, str], str]:
+    def finish(flow: Flow, assertion: str) -> str:
+        wanted = {"assertion": assertion, "scope": "read", "resource": RESOURCE}
+        return said(flow.server.token(flow.client, grant_type=grant_type, **wanted))
+
+    return finish
+
+
+class Path(Struct):
+    """One way to tokens, or to use one."""
+
+    start: Callable[[Flow], Any]
+    finish: Callable[[Flow, Any], str]
+    refused: str
+    """What it answers where what it rests on is gone."""
+    rests_on: frozenset[str]
+    late: str = ""
+    """What it answers where its time is over, if it tells that apart."""
+
+
+CLIENT = {"client", "authentication"}
+GRANT = CLIENT | {"grant", "scope", "owner"}
+PERSON = {"person", "session", "authorization", "twelve hours"}
+TOKEN = {"access token", "hour"}
+ASSERTION = GRANT | {"person", "issuer", "resource", "hour", "twelve hours"}
+
+PATHS: dict[str, Path] = {
+    "authorization_code": Path(
+        Flow.code,
+        lambda flow, code: said(flow.server.redeem(flow.client, code)),
+        "invalid_grant",
+        frozenset(GRANT | PERSON | {"resource", "hour"}),
+    ),
+    "refresh_token": Path(
+        Flow.tokens,
+        lambda flow, old: said(flow.server.refresh(flow.client, old["refresh_token"])),
+        "invalid_grant",
+        frozenset(GRANT | PERSON | {"resource"}),
+    ),
+    "client_credentials": Path(
         lambda flow: None,
         lambda flow, _: said(flow.server.token(flow.client, grant_type="client_credentials", scope="read")),
+        "never",
+        frozenset(GRANT - {"owner"}),
     ),
-    "userinfo": (Flow.tokens, userinfo),
-    "introspection": (Flow.tokens, lambda flow, tokens: introspect(flow, tokens, "access_token")),
-    "introspection of a refresh token": (Flow.tokens, lambda flow, tokens: introspect(flow, tokens, "refresh_token")),
+    "password": Path(
+        lambda flow: None,
+        lambda flow, _: said(
+            flow.server.token(
+                flow.client, grant_type="password", username=flow.username, password=PASSWORD, scope="read"
+            )
+        ),
+        "invalid_grant",
+        frozenset((GRANT - {"owner"}) | {"person"}),
+    ),
+    DEVICE_CODE: Path(
+        approved_device,
+        lambda flow, code: said(flow.server.poll(flow.client, code)),
+        "invalid_grant",
+        frozenset(GRANT | PERSON | {"resource", "hour"}),
+        late="expired_token",
+    ),
+    EXCHANGE: Path(
+        Flow.tokens,
+        exchange,
+        "invalid_request",
+        frozenset(GRANT | PERSON | TOKEN | {"resource"}),
+    ),
+    JWT_BEARER: Path(sign_assertion(JwtIssuer), bring_assertion(JWT_BEARER), "invalid_grant", frozenset(ASSERTION)),
+    SAML_BEARER: Path(sign_assertion(SamlIssuer), bring_assertion(SAML_BEARER), "invalid_grant", frozenset(ASSERTION)),
+    "client_authenticated_user": Path(
+        lambda flow: None,
+        lambda flow, _: said(
+            flow.server.token(flow.client, grant_type="client_authenticated_user", userId=flow.subject, scope="read")
+        ),
+        "invalid_grant",
+        frozenset((GRANT - {"owner"}) | {"person"}),
+    ),
+    "bootstrap_token": Path(
+        lambda flow: None,
+        lambda flow, _: said(flow.server.token(flow.client, grant_type="bootstrap_token", scope="read")),
+        "never",
+        frozenset(GRANT - {"owner"}),
+    ),
+    "tokeninfo": Path(
+        Flow.tokens,
+        lambda flow, tokens: said(flow.server.post("/oauth2/tokeninfo", data={"access_token": tokens["access_token"]})),
+        "invalid_request",
+        frozenset({"client"} | PERSON | TOKEN),
+    ),
+    "userinfo": Path(Flow.tokens, userinfo, "invalid_token", frozenset({"client"} | PERSON | TOKEN)),
+    "introspection": Path(
+        Flow.tokens,
+        lambda flow, tokens: introspect(flow, tokens, "access_token"),
+        "inactive",
+        frozenset(CLIENT | PERSON | TOKEN | {"owner"}),
+    ),
+    "introspection of a refresh token": Path(
+        Flow.tokens,
+        lambda flow, tokens: introspect(flow, tokens, "refresh_token"),
+        "inactive",
+        frozenset(CLIENT | PERSON | {"owner"}),
+    ),
 }
 
 
@@ -106,89 +255,84 @@ def set_grant_types(flow: Flow) -> None:
     flow.server.run(flow.server.runtime.store.update_client(replace(stored, grant_types=("other",))))
 
 
-GATES: dict[str, tuple[Callable[[Flow], Any], dict[str, str]]] = {
-    "nothing": (lambda flow: None, dict.fromkeys(PATHS, "ok")),
-    "client disabled": (
-        lambda flow: run(flow, disable_client, flow.client.client_id),
-        {**dict.fromkeys(PATHS, "invalid_client"), "userinfo": "invalid_token"},
-    ),
-    "client secret taken back": (drop_secrets, {**dict.fromkeys(PATHS, "invalid_client"), "userinfo": "ok"}),
-    "authentication method changed": (
+class Gate(Struct):
+    """Something that ends."""
+
+    flip: Callable[[Flow], Any]
+    takes: str
+    """What is gone then."""
+    answer: str = ""
+    """What is said at once, before the path itself looks; empty: its own refusal."""
+
+
+def hand_to_another_client(flow: Flow) -> None:
+    flow.client = flow.register_client()
+
+
+def withdraw_consent(flow: Flow) -> None:
+    store = flow.server.runtime.store
+    ends = {"now": flow.server.clock.now(), "keep_until": FOREVER}
+    flow.server.run(
+        store.revoke_authorizations("default", subject=flow.subject, client_id=flow.client.client_id, **ends)
+    )
+
+
+def find_trusted_issuers(flow: Flow) -> list[Entry]:
+    store = flow.server.runtime.store
+    entries = flow.server.run(store.list_entries("default", "trusted_issuer", limit=1000)).items
+    return [entry for entry in entries if flow.client.client_id in entry.document["clients"]]
+
+
+def delete_trusted_issuers(flow: Flow) -> None:
+    for entry in find_trusted_issuers(flow):
+        run(flow, delete_trusted_issuer, entry.key)
+
+
+def end_trusted_issuers(flow: Flow) -> None:
+    for entry in find_trusted_issuers(flow):
+        flow.server.run(flow.server.runtime.store.update_entry(replace(entry, expires_at=flow.server.clock.now())))
+
+
+GATES: dict[str, Gate] = {
+    "nothing": Gate(lambda flow: None, "nothing"),
+    "client disabled": Gate(lambda flow: run(flow, disable_client, flow.client.client_id), "client", "invalid_client"),
+    "client secret taken back": Gate(drop_secrets, "authentication", "invalid_client"),
+    "authentication method changed": Gate(
         lambda flow: flow.change_client("token_endpoint_auth_method", "client_secret_post"),
-        {**dict.fromkeys(PATHS, "invalid_client"), "userinfo": "ok"},
+        "authentication",
+        "invalid_client",
     ),
-    "grant types taken back": (
-        set_grant_types,
-        {**dict.fromkeys(PATHS, "ok"), **dict.fromkeys(GRANTS, "unauthorized_client")},
+    "another client": Gate(hand_to_another_client, "owner"),
+    "grant types taken back": Gate(set_grant_types, "grant", "unauthorized_client"),
+    "person disabled": Gate(lambda flow: run(flow, disable_user, flow.subject), "person"),
+    "person deleted": Gate(lambda flow: run(flow, delete_user, flow.subject), "person"),
+    "session ended": Gate(lambda flow: run(flow, end_sessions, flow.subject), "session"),
+    "authorization revoked": Gate(revoke_authorizations, "authorization"),
+    "consent withdrawn": Gate(withdraw_consent, "authorization"),
+    "scope taken back": Gate(lambda flow: flow.change_client("scope", "email"), "scope", "invalid_scope"),
+    "resource taken back": Gate(
+        lambda flow: flow.change_client("audience", ["https://other.example"]), "resource", "invalid_target"
     ),
-    "person disabled": (
-        lambda flow: run(flow, disable_user, flow.subject),
-        {
-            "authorization_code": "invalid_grant", "refresh_token": "invalid_grant", "client_credentials": "ok",
-            "userinfo": "invalid_token", "introspection": "inactive", "introspection of a refresh token": "inactive",
-        },
-    ),
-    "person deleted": (
-        lambda flow: run(flow, delete_user, flow.subject),
-        {
-            "authorization_code": "invalid_grant", "refresh_token": "invalid_grant", "client_credentials": "ok",
-            "userinfo": "invalid_token", "introspection": "inactive", "introspection of a refresh token": "inactive",
-        },
-    ),
-    "session ended": (
-        lambda flow: run(flow, end_sessions, flow.subject),
-        {
-            "authorization_code": "invalid_grant", "refresh_token": "invalid_grant", "client_credentials": "ok",
-            "userinfo": "invalid_token", "introspection": "inactive", "introspection of a refresh token": "inactive",
-        },
-    ),
-    "authorization revoked": (
-        revoke_authorizations,
-        {
-            "authorization_code": "invalid_grant", "refresh_token": "invalid_grant", "client_credentials": "ok",
-            "userinfo": "invalid_token", "introspection": "inactive", "introspection of a refresh token": "inactive",
-        },
-    ),
-    "scope taken back": (
-        lambda flow: flow.change_client("scope", "email"),
-        {
-            "authorization_code": "invalid_scope", "refresh_token": "invalid_scope",
-            "client_credentials": "invalid_scope", "userinfo": "ok", "introspection": "ok",
-            "introspection of a refresh token": "ok",
-        },
-    ),
-    "resource taken back": (
-        lambda flow: flow.change_client("audience", ["https://other.example"]),
-        {
-            "authorization_code": "invalid_target", "refresh_token": "invalid_target", "client_credentials": "ok",
-            "userinfo": "ok", "introspection": "ok", "introspection of a refresh token": "ok",
-        },
-    ),
-    "tokens of the client revoked": (
-        revoke_client_tokens,
-        {**dict.fromkeys(PATHS, "ok"), "userinfo": "invalid_token", "introspection": "inactive"},
-    ),
-    "an hour went by": (
-        lambda flow: flow.server.clock.advance(3600),
-        {
-            "authorization_code": "invalid_grant", "refresh_token": "ok", "client_credentials": "ok",
-            "userinfo": "invalid_token", "introspection": "inactive", "introspection of a refresh token": "ok",
-        },
-    ),
-    "twelve hours went by": (
-        lambda flow: flow.server.clock.advance(12 * 3600),
-        {
-            "authorization_code": "invalid_grant", "refresh_token": "invalid_grant", "client_credentials": "ok",
-            "userinfo": "invalid_token", "introspection": "inactive", "introspection of a refresh token": "inactive",
-        },
-    ),
-}  # fmt: skip
+    "trusted issuer deleted": Gate(delete_trusted_issuers, "issuer"),
+    "trusted issuer expired": Gate(end_trusted_issuers, "issuer"),
+    "tokens of the client revoked": Gate(revoke_client_tokens, "access token"),
+    "an hour went by": Gate(lambda flow: flow.server.clock.advance(3600), "hour"),
+    "twelve hours went by": Gate(lambda flow: flow.server.clock.advance(12 * 3600), "twelve hours"),
+}
+
+
+def expect(path: Path, gate: Gate) -> str:
+    if gate.takes not in path.rests_on:
+        return "ok"
+    if path.late and gate.takes in ("hour", "twelve hours"):
+        return path.late
+    return gate.answer if gate.answer and "authentication" in path.rests_on else path.refused
 
 
 def test_every_grant_of_the_registry_has_its_row(server):
-    assert set(server.runtime.extensions.grants) <= set(PATHS), "write the new grant's row and its cells"
-    for name, (_, expected) in GATES.items():
-        assert set(expected) == set(PATHS), name
+    grants = {kind.name for kind in BUILTINS if issubclass(kind, Grant)}
+    assert grants == set(server.runtime.extensions.grants), "some are off"
+    assert grants <= set(PATHS), "write the new grant's row"
 
 
 @pytest.mark.threat("T42")
@@ -198,9 +342,8 @@ def test_every_grant_of_the_registry_has_its_row(server):
 @pytest.mark.parametrize("path", PATHS)
 def test_what_ended_in_between_is_noticed(server, path, gate, token_format):
     flow = Flow(server, path, token_format)
-    flip, expected = GATES[gate]
-    flip(flow)
-    assert flow.finish() == expected[path]
+    GATES[gate].flip(flow)
+    assert flow.finish() == expect(PATHS[path], GATES[gate])
 
 
 @pytest.mark.threat("T65")
@@ -210,5 +353,6 @@ def test_a_revoked_signing_key_ends_what_it_signed(fresh_server):
     for key in keys:
         if key.alg == "ES256" and key.state == "active":
             fresh_server.run(fresh_server.runtime.keys.revoke("default", key.kid))
-    results = {path: flow.finish() for path, flow in flows.items()}
-    assert results == {**dict.fromkeys(PATHS, "ok"), "userinfo": "invalid_token", "introspection": "inactive"}
+    for path, flow in flows.items():
+        row = PATHS[path]
+        assert flow.finish() == (row.refused if "access token" in row.rests_on else "ok"), path

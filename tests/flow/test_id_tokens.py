@@ -9,6 +9,7 @@ from base64 import urlsafe_b64encode
 import pytest
 from authlib.oidc.core import CodeIDToken
 
+from grantway.protocol.sealing import decode_base64url
 from grantway.testing.in_process import ISSUER
 
 
@@ -159,3 +160,21 @@ def test_a_pairwise_client_never_sees_the_public_subject(server, verify):
 def test_the_ttl_of_the_clients_id_tokens_counts(server, verify):
     claims = verify(server.grant(server.register_client(id_token_ttl=120))["id_token"]).claims
     assert claims["exp"] - claims["iat"] == 120
+
+
+@pytest.mark.threat("T106")
+@pytest.mark.spec("OpenID Connect Core §8.1")
+def test_a_pairwise_client_cannot_find_out_by_trying_who_somebody_is(server):
+    """A sub that it asks for by the claims parameter is compared with the one it knows, never with the real one."""
+    client = server.register_client(subject_type="pairwise")
+    browser = server.browser()
+    browser.authorize(client)
+    real = server.run(server.runtime.store.load_subject_by_username("default", "ada")).subject
+    claims = json.dumps({"id_token": {"sub": {"value": real}}})
+    browser.open(browser.build_authorization_url(client, prompt="none", claims=claims))
+    assert browser.received()["error"] == "login_required"
+    known = server.grant(client)["id_token"]
+    sub = json.loads(decode_base64url(known.split(".")[1]))["sub"]
+    claims = json.dumps({"id_token": {"sub": {"value": sub}}})
+    browser.open(browser.build_authorization_url(client, prompt="none", claims=claims))
+    assert "code" in browser.received()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from base64 import b64encode, urlsafe_b64encode
 from contextlib import contextmanager
 from urllib.parse import quote
@@ -10,11 +11,13 @@ from urllib.parse import quote
 import pytest
 
 from grantway.config import LogSettings
+from grantway.events import TokenRequestRefused
+from grantway.protocol.device import DEVICE_CODE
 from grantway.storage.sql.schema import upgrade
 from grantway.testing.in_process import PASSWORD, VERIFIER, InProcessServer
 from grantway.web.access_log import write_access_to
 from grantway.web.metrics import render_metrics
-from grantway.web.telemetry import Telemetry, configure_logging
+from grantway.web.telemetry import Telemetry, build_logger, configure_logging
 
 SEALING = "canary-sealing-secret-0123456789abcdef"
 SALT = "canary-pairwise-salt"
@@ -58,6 +61,17 @@ def live(server):
         secrets |= {
             f"{token_format} rotated {name}": value for name, value in rotated.items() if name.endswith("_token")
         }
+    device = server.register_client(grant_types=[DEVICE_CODE, "refresh_token"])
+    for state in ("let in", "waiting"):
+        begun = server.begin_device(device)
+        browser = server.browser()
+        browser.open(begun["verification_uri_complete"])
+        if state == "let in":
+            browser.let_device_in(begun["user_code"])
+            server.poll(device, begun["device_code"])
+        else:
+            browser.type_code(begun["user_code"])
+        secrets |= {f"device code, {state}": begun["device_code"], f"user code, {state}": begun["user_code"]}
     misuse(server, client, secrets)
     return secrets
 
@@ -76,6 +90,8 @@ def misuse(server, client, secrets):
             "/login",
             "/nowhere",
             "/register",
+            "/oauth2/device/auth",
+            "/oauth2/device/verify",
         ):
             server.get(f"{path}?client_secret={encoded}&access_token={encoded}&code={encoded}&password={encoded}")
             server.post(path, data={"client_secret": value, "client_id": "nobody", "code": value,
@@ -112,11 +128,11 @@ def test_nothing_in_the_database_is_a_credential(tmp_path):
 
 
 @contextmanager
-def debug_log():
+def debug_log(form="json"):
     """The server's log at its most talkative; what the test's own HTTP client logs is not the server's."""
     root, client = logging.getLogger(), logging.getLogger("httpx2")
     handlers, level, client_level = root.handlers[:], root.level, client.level
-    settings = LogSettings(level="debug")
+    settings = LogSettings(level="debug", format=form)
     configure_logging(settings)
     client.setLevel(logging.WARNING)
     try:
@@ -162,6 +178,41 @@ def test_a_log_line_stays_one_line(capsys):
     for line in lines:
         assert line.startswith("{"), line
         assert line.endswith("}"), line
+
+
+FORGERIES = ("a\n1999-01-01T00:00:00Z [info     ] forged", "a\r\x1b[1A\x1b[2Kforged", "a\x85b", "a\u2028b", "a\u202eb",
+             "\x00\x07\x08", "\x9b31m", "no space:\x1b[2J")  # fmt: skip
+
+
+class Hostile:
+    def __repr__(self):
+        return FORGERIES[0]
+
+
+@pytest.mark.threat("T98")
+@pytest.mark.parametrize("forged", FORGERIES)
+def test_a_log_for_people_has_no_line_and_no_character_that_somebody_else_wrote(capsys, forged):
+    with debug_log("text") as log:
+        telemetry = Telemetry(log)
+        server = InProcessServer({"serve.access_log": True}, events=telemetry)
+        client = server.register_client(grant_types=["client_credentials"])
+        capsys.readouterr()
+        server.token(client, grant_type="client_credentials", scope=forged)
+        server.browser().log_in(username=forged, password="x")
+        refused = {"grant_type": forged, "client_id": forged, "error": "invalid_grant", "detail": forged}
+        telemetry.emit(TokenRequestRefused(tenant="default", at=0, **refused))
+        logging.getLogger("grantway.logout").warning("client %s was not told", forged)
+        build_logger("grantway.logout").info(forged, value=Hostile(), values=[forged], mapping={forged: forged})
+        try:
+            raise ValueError(forged)
+        except ValueError:
+            logging.getLogger("grantway.logout").exception("it failed: %s", forged)
+        server.stop()
+        written = capsys.readouterr().err
+    assert written.replace("\n", "").isprintable(), repr(written)
+    lines = written.splitlines()
+    assert len(lines) > 8
+    assert all(re.match(r"2\d{3}-\d\d-\d\dT\S+Z |  ", line) for line in lines), lines
 
 
 def test_settings_do_not_show_their_secrets():

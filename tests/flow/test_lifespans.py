@@ -113,6 +113,6 @@ def test_what_is_no_duration_is_refused(server, value):
 
 def test_a_grant_that_is_not_there_has_no_lifespan(server):
     client = server.register_client()
-    with pytest.raises(Unprocessable, match="implicit_grant_id_token_lifespan"):
-        set_lifespans(server, client, implicit_grant_id_token_lifespan="1h")
-    set_lifespans(server, client, implicit_grant_id_token_lifespan=None)
+    with pytest.raises(Unprocessable, match="absent_grant_id_token_lifespan"):
+        set_lifespans(server, client, absent_grant_id_token_lifespan="1h")
+    set_lifespans(server, client, absent_grant_id_token_lifespan=None)

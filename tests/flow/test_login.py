@@ -77,6 +77,7 @@ def test_every_failure_costs_one_hash(server, client, monkeypatch, username):
     assert costs == [1, 1, 1, 1]
 
 
+@pytest.mark.spec("OpenID Connect Core §3.1.2.3")
 @pytest.mark.threat("T18")
 @pytest.mark.threat("T17")
 @pytest.mark.parametrize("action", ["allow", "continue", "other", "", "login", "register", None])
@@ -107,6 +108,7 @@ def test_every_url_in_every_order_with_empty_forms_logs_nobody_in(server, client
     assert 'id="login"' in browser.page.text
 
 
+@pytest.mark.spec("OpenID Connect Core §3.1.2.4")
 @pytest.mark.threat("T18")
 def test_no_post_skips_the_consent(server, client):
     browser = begin(server, client, scope="openid profile")

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.util
 import sys
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any
 
 import pytest
 from msgspec.structs import replace
+from tests.mutants import is_caught
 
 from grantway.grants.authorization_code import AuthorizationCode
 from grantway.protocol import redirect_uri
@@ -19,38 +16,17 @@ from grantway.testing.in_process import InProcessServer
 from grantway.throttle import Throttle
 from grantway.tokens import digest_code
 
-
-def load_test(name: str) -> Callable[..., Any]:
-    """``file::function`` of this folder, as pytest would collect it."""
-    file, function = name.split("::")
-    path = Path(__file__).with_name(file)
-    spec = importlib.util.spec_from_file_location(f"mutated_{path.stem}", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    test: Callable[..., Any] = getattr(module, function)
-    return test
-
-
-def is_caught(name: str, *arguments: Any) -> bool:
-    """Whether the named test fails on its own assertion."""
-    try:
-        load_test(name)(*arguments)
-    except AssertionError:
-        return True
-    return False
-
-
-ROW_COUNT = "test_code.py::test_of_parallel_redemptions_one_wins"
-BINDING = "test_code.py::test_a_code_is_redeemed_by_its_own_client_alone"
-REPLAY = "test_code.py::test_a_replay_by_another_client_harms_nobody"
-REVOCATION = "test_revocation.py::test_a_revoked_access_token_is_gone"
-FORM = "test_csrf.py::test_a_form_needs_the_token_of_its_own_browser"
-AGAIN_DISABLED = "test_again.py::test_a_disabled_client_is_refused_at_once"
-AGAIN_REVOKED = "test_again.py::test_a_revoked_token_is_inactive_at_once"
-AGAIN_STALE = "test_again.py::test_where_memory_is_too_old_to_trust_nobody_is_answered_from_it"
-AGAIN_LIMIT = "test_again.py::test_a_limit_counts_what_is_answered_again"
-AGAIN_SECRET = "test_again.py::test_a_secret_is_refused_from_its_end_on"
-REDIRECT = "test_redirects.py::test_an_unregistered_redirect_uri_is_never_redirected_to"
+ROW_COUNT = "flow/test_code.py::test_of_parallel_redemptions_one_wins"
+BINDING = "flow/test_code.py::test_a_code_is_redeemed_by_its_own_client_alone"
+REPLAY = "flow/test_code.py::test_a_replay_by_another_client_harms_nobody"
+REVOCATION = "flow/test_revocation.py::test_a_revoked_access_token_is_gone"
+FORM = "flow/test_csrf.py::test_a_form_needs_the_token_of_its_own_browser"
+AGAIN_DISABLED = "flow/test_again.py::test_a_disabled_client_is_refused_at_once"
+AGAIN_REVOKED = "flow/test_again.py::test_a_revoked_token_is_inactive_at_once"
+AGAIN_STALE = "flow/test_again.py::test_where_memory_is_too_old_to_trust_nobody_is_answered_from_it"
+AGAIN_LIMIT = "flow/test_again.py::test_a_limit_counts_what_is_answered_again"
+AGAIN_SECRET = "flow/test_again.py::test_a_secret_is_refused_from_its_end_on"
+REDIRECT = "flow/test_redirects.py::test_an_unregistered_redirect_uri_is_never_redirected_to"
 
 
 @pytest.fixture(scope="module")

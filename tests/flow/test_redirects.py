@@ -27,8 +27,9 @@ RAW = ["%0d%0a", "%00", "%09", "%0a", "%E5%98%8D%E5%98%8A", "%ff", "%C0%AE"]
 
 ERRORS: dict[str, tuple[dict[str, Any], str]] = {
     "response_type missing": ({"response_type": None}, "invalid_request"),
-    "response_type of a token": ({"response_type": "token"}, "unsupported_response_type"),
-    "response_type hybrid": ({"response_type": "code id_token"}, "unsupported_response_type"),
+    "response_type of a token": ({"response_type": "token"}, "unauthorized_client"),
+    "response_type unknown": ({"response_type": "none"}, "unsupported_response_type"),
+    "response_type hybrid": ({"response_type": "code id_token"}, "unauthorized_client"),
     "scope unknown": ({"scope": "openid nope"}, "invalid_scope"),
     "scope malformed": ({"scope": 'openid "'}, "invalid_scope"),
     "nobody is logged in": ({"prompt": "none"}, "login_required"),
@@ -64,6 +65,7 @@ def web(server: InProcessServer) -> RegisteredClient:
     return server.register_client(redirect_uris=[CB])
 
 
+@pytest.mark.spec("RFC 6749 §3.1.2.3")
 @pytest.mark.spec("RFC 9700 §2.1")
 @pytest.mark.threat("T1")
 @pytest.mark.parametrize("uri", ALTERED)
@@ -80,6 +82,7 @@ def test_what_url_parsers_delete_does_not_make_two_uris_equal(server, web, raw, 
     assert is_error_page(server.get(f"/oauth2/auth?{query}{quote(before, safe='')}{raw}{quote(after, safe='')}"))
 
 
+@pytest.mark.spec("RFC 6749 §3.1.2.4")
 def test_an_unregistered_redirect_uri_is_never_redirected_to(server, client):
     """Also what the mutant that accepts every redirect_uri must fail."""
     answer = server.request_authorization(client, redirect_uri="https://evil.example/cb", prompt="none")

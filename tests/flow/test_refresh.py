@@ -319,3 +319,33 @@ def test_a_public_clients_refresh_token_rotates_even_if_rotation_is_off(server):
     first = server.grant(client)["refresh_token"]
     second = server.token(client, grant_type="refresh_token", refresh_token=first).json()["refresh_token"]
     assert second != first
+
+
+@pytest.mark.spec("RFC 6749 §6")
+@pytest.mark.threat("T27")
+def test_where_rotation_gives_no_other_a_refresh_token_is_good_once(server, owner):
+    client = server.register_client(
+        token_endpoint_auth_method=owner.client.token_endpoint_auth_method, refresh_token_rotation="none"
+    )
+    first = server.grant(client)
+    second = refreshed(server, client, first["refresh_token"])
+    assert "refresh_token" not in second
+    assert is_active(server, client, second["access_token"])
+    assert is_active(server, client, first["access_token"])
+    assert is_refused(server.refresh(client, first["refresh_token"])), "a second use is a theft, without grace"
+    assert not is_active(server, client, second["access_token"])
+    assert server.events.of(ReplayPunished)[-1].client_id == client.client_id
+
+
+@pytest.mark.threat("T28")
+def test_of_many_at_once_one_has_the_last_use_of_a_refresh_token(server):
+    client = server.register_client(refresh_token_rotation="none")
+    token = server.grant(client)["refresh_token"]
+
+    async def refresh_at_once():
+        async with server.build_http_client() as http:
+            data = {"grant_type": "refresh_token", "refresh_token": token}
+            return await asyncio.gather(*(http.post("/oauth2/token", data=data, auth=client.auth) for _ in range(20)))
+
+    answers = server.run(refresh_at_once())
+    assert sorted(answer.status_code for answer in answers) == [200] + [400] * 19

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import ClassVar
+
 import pytest
 from msgspec.structs import replace
 
 from grantway.endpoints.health import Alive
-from grantway.errors import ConfigurationError, InvalidGrant, InvalidRequest
+from grantway.errors import ConfigurationError, Conflict, InvalidGrant, InvalidRequest, NotFound
 from grantway.extension import Authenticator, Call, ClientAuthentication, Decision, Endpoint, Feature, Grant
 from grantway.grants.client_credentials import ClientCredentials
 from grantway.model import Client
+from grantway.protocol.client_metadata import Metadatum
 from grantway.protocol.message import Parameters, Response, build_json_response
 from grantway.registry import BUILTINS, build_extensions
 from grantway.testing.in_process import ISSUER, InProcessServer
@@ -133,7 +137,7 @@ def test_discovery_is_a_fold_over_the_extensions(house, server):
     bare, document = (each.get("/.well-known/openid-configuration").json() for each in (server, house))
     assert document["hello_endpoint"] == ISSUER + "/hello"
     assert document["plugin_tags_supported"] == ["a", "b"]
-    assert document["grant_types_supported"] == [*bare["grant_types_supported"], Password.name]
+    assert set(document["grant_types_supported"]) == {*bare["grant_types_supported"], Password.name}
     assert document["scopes_supported"] == [*bare["scopes_supported"], "from-the-plugin"]
     added = {"hello_endpoint", "plugin_tags_supported"}
     changed = {"grant_types_supported", "scopes_supported"}
@@ -148,6 +152,18 @@ def test_a_name_used_twice_stops_the_start(kind):
         build_extensions([kind()])
 
 
+@pytest.mark.parametrize("name", ["scope", "access_token_claims"])
+def test_client_metadata_that_means_something_else_already_stops_the_start(name):
+    taken = name
+
+    class Twin(Feature):
+        name = "twin"
+        client_metadata: ClassVar[Mapping[str, Metadatum]] = {taken: Metadatum("Something else.")}
+
+    with pytest.raises(ConfigurationError, match=name):
+        build_extensions([Twin()])
+
+
 def test_a_path_used_twice_stops_the_start():
     class Twin(Alive):
         name = "twin"
@@ -160,10 +176,29 @@ def test_extensions_of_different_kinds_may_share_a_name():
     class Namesake(Feature):
         name = ClientCredentials.name
 
-    assert len(build_extensions([Namesake()]).features) == 1
+    assert sum(isinstance(feature, Namesake) for feature in build_extensions([Namesake()]).features) == 1
 
 
 def test_every_built_in_is_of_exactly_one_kind():
     kinds = (Grant, ClientAuthentication, Authenticator, Feature, Endpoint)
     for built_in in BUILTINS:
         assert sum(issubclass(built_in, kind) for kind in kinds) == 1, built_in
+
+
+class Faster(Endpoint):
+    """An endpoint that finds out too late that somebody else was faster."""
+
+    name = "faster"
+    path = "/faster"
+    methods = ("GET",)
+
+    async def handle(self, call: Call) -> Response:
+        raise {"conflict": Conflict, "missing": lambda text: NotFound("thing", text)}[call.request.query.decode()]("x")
+
+
+def test_what_somebody_else_changed_meanwhile_is_no_fault_of_the_servers():
+    running = InProcessServer(extensions=[Faster()])
+    for what in ("conflict", "missing"):
+        answer = running.get(f"/faster?{what}")
+        assert (answer.status_code, answer.json()["error"]) == (400, "invalid_request")
+    running.stop()

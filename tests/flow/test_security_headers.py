@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from tests.compat import COMPAT
 
 from grantway.extension import Endpoint
 from grantway.registry import BUILTINS
@@ -14,7 +15,7 @@ CACHED = {"/.well-known/openid-configuration", "/.well-known/oauth-authorization
 
 @pytest.fixture(scope="module")
 def house():
-    running = InProcessServer({"interaction.registration": True})
+    running = InProcessServer({"interaction.registration": True, **COMPAT})
     running.register_user()
     yield running
     running.stop()
@@ -72,6 +73,8 @@ def test_every_route_answers_with_its_headers(house, path):
                     check_headers(path + query, answer)
 
 
+@pytest.mark.spec("RFC 6749 §10.13")
+@pytest.mark.spec("OpenID Connect Core §3.1.2.3")
 @pytest.mark.threat("T94")
 @pytest.mark.threat("T97")
 def test_every_page_of_a_flow_answers_with_its_headers(house):

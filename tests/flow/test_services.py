@@ -100,7 +100,7 @@ def test_every_endpoint_and_every_admin_route_belongs_to_a_service_or_to_every_n
 
 def test_services_are_listed_with_all_their_paths(whole):
     services = list_services(whole.runtime.extensions)
-    assert services["token"].public == ("/oauth2/token",)
+    assert services["token"].public == ("/oauth2/token", "/oauth2/device/auth")
     assert services["keys"].public == ("/.well-known/jwks.json",)
     assert "/admin/keys" in services["keys"].admin
     paths = {path for service in services.values() for path in (*service.public, *service.admin)}

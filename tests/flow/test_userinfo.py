@@ -30,6 +30,7 @@ def test_each_scope_gives_its_claims_and_no_others(server, client, scope, claims
     assert set(answer.json()) == {"sub", *claims}
 
 
+@pytest.mark.spec("RFC 6750 §2.2")
 @pytest.mark.spec("OpenID Connect Core §5.3.1")
 def test_get_and_post_and_a_form_body_are_the_same(server, client):
     token = server.grant(client, scope="openid email")["access_token"]

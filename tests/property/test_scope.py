@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 
 import pytest
 from hypothesis import given, settings
@@ -17,10 +18,19 @@ from grantway.protocol.interaction import (
     Issue,
     Login,
     SelectAccount,
+    find_exempt_scope,
     is_client_assured,
     next_step,
 )
-from grantway.protocol.scope import format_scope, intersect_scope, narrow_scope, parse_scope
+from grantway.protocol.scope import (
+    BY_NAME,
+    ScopePolicy,
+    format_scope,
+    intersect_scope,
+    is_reserved,
+    narrow_scope,
+    parse_scope,
+)
 
 NOW = 1_700_000_000_000
 values = st.sampled_from(["openid", "email", "profile", "read", "write", "offline_access"])
@@ -61,6 +71,9 @@ clients = st.builds(
     token_endpoint_auth_method=st.sampled_from(["none", "client_secret_basic"]),
     default_max_age=st.sampled_from([None, 0, 50, 500]),
     skip_consent=st.booleans(),
+    extra=st.one_of(
+        st.just({}), scopes.map(lambda scope: {"consent_exempt_scope": list(scope), "scope_strategy": "hierarchic"})
+    ),
 )
 sessions = st.builds(
     Session,
@@ -180,8 +193,84 @@ def test_every_state_has_a_next_step_and_none_issues_too_early(state: Interactio
     assert "consent" not in request.prompt
     if state.client.skip_consent:
         return
-    assert state.consent is not None
-    assert (state.consent.subject, state.consent.client_id) == (session.subject, "A")
-    assert set(step.scope) <= set(state.consent.scope)
-    assert set(request.audience) <= set(state.consent.audience)
+    exempt = find_exempt_scope(state.client)
+    assert "offline_access" not in exempt
+    consent = state.consent
+    if consent is None or (consent.subject, consent.client_id) != (session.subject, "A"):
+        assert step.scope
+        assert set(step.scope) <= exempt
+        assert not request.audience
+    else:
+        assert set(step.scope) <= exempt.union(consent.scope)
+        assert set(request.audience) <= set(consent.audience)
     assert is_client_assured(state.client, request.redirect_uri)
+
+
+# -- what a registered scope stands for -------------------------------------------------------------------------------
+
+segments = st.sampled_from(["a", "b", "*", "", "openid", "grantway"])
+dotted = st.lists(segments, min_size=1, max_size=5).map(".".join)
+registrations = st.lists(dotted, max_size=4).map(tuple)
+policies = st.sampled_from([BY_NAME, ScopePolicy("hierarchic"), ScopePolicy("wildcard")])
+
+
+@pytest.mark.threat("T32")
+@settings(max_examples=500, deadline=None)
+@given(value=dotted, allowed=registrations)
+def test_each_strategy_allows_what_names_do_and_no_more_than_its_segments_say(
+    value: str, allowed: tuple[str, ...]
+) -> None:
+    hierarchic, wildcard = ScopePolicy("hierarchic"), ScopePolicy("wildcard")
+    if BY_NAME.covers(allowed, value):
+        assert hierarchic.covers(allowed, value)
+        assert wildcard.covers(allowed, value)
+        return
+    found = value.split(".")
+    if hierarchic.covers(allowed, value):
+        assert any(value.startswith(name + ".") for name in allowed)
+    if wildcard.covers(allowed, value):
+        pattern = next(each.split(".") for each in allowed if wildcard.covers([each], value))
+        assert "*" in pattern
+        assert len(pattern) == len(found) or (len(pattern) < len(found) and pattern[-1] == "*")
+        assert all(wanted in ("*", part) for wanted, part in zip(pattern, found, strict=False))
+    if hierarchic.covers(allowed, value) or wildcard.covers(allowed, value):
+        assert all(found)
+        assert not is_reserved(value)
+
+
+@pytest.mark.threat("T32")
+@settings(max_examples=500, deadline=None)
+@given(policy=policies, most=registrations, middle=registrations, value=dotted)
+def test_what_is_selected_from_a_registration_never_allows_more_than_the_registration(
+    policy: ScopePolicy, most: tuple[str, ...], middle: tuple[str, ...], value: str
+) -> None:
+    if policy.covers(policy.select(middle, most), value):
+        assert policy.covers(most, value)
+
+
+@pytest.mark.spec("RFC 6749 §3.3")
+@settings(max_examples=300, deadline=None)
+@given(strategy=st.sampled_from(["exact", "hierarchic", "wildcard"]), requested=registrations, allowed=registrations)
+def test_any_grants_exactly_what_all_would_grant_one_by_one(
+    strategy: str, requested: tuple[str, ...], allowed: tuple[str, ...]
+) -> None:
+    policy = ScopePolicy(strategy, "any")  # type: ignore[arg-type]
+    requested = tuple(dict.fromkeys(requested))
+    each = tuple(value for value in requested if policy.is_allowed(value, allowed))
+    if not requested:
+        return
+    try:
+        assert narrow_scope(requested, allowed, policy) == each
+    except InvalidScope:
+        assert not each
+
+
+@pytest.mark.threat("T145")
+def test_comparing_the_largest_scopes_takes_no_time() -> None:
+    """A hundred patterns of many segments against a hundred values: linear in what was sent, whatever the stars."""
+    patterns = tuple(".".join(["*"] * 9 + [f"x{i}"]) for i in range(100))
+    values = tuple(".".join(["a"] * 9 + [f"y{i}"]) for i in range(100))
+    began = time.perf_counter()
+    assert ScopePolicy("wildcard").select(values, patterns) == ()
+    assert ScopePolicy("wildcard").select((".".join("a" * 1000),), (".".join("*" * 1000) + ".b",)) == ()
+    assert time.perf_counter() - began < 1

@@ -22,6 +22,7 @@ from grantway.testing.store_samples import (
     OTHER_TENANT,
     TENANT,
     build_client,
+    build_entry,
     build_key,
     build_revocation,
     build_subject,
@@ -85,6 +86,7 @@ def test_a_warm_worker_asks_nothing() -> None:
     async def body(grid: NearCaches, store: Frail, clock: FakeClock) -> None:
         await store.insert_subject(build_subject())
         await store.insert_key(build_key())
+        await store.insert_entry(build_entry())
 
         async def ask() -> None:
             assert await grid.tenant(TENANT) == build_tenant()
@@ -95,6 +97,7 @@ def test_a_warm_worker_asks_nothing() -> None:
             assert await grid.keys(OTHER_TENANT) == ()
             assert not await grid.is_revoked(TENANT, [("token", "t"), ("client", "shop")], NOW)
             assert not await grid.is_origin_allowed(TENANT, "https://none.example")
+            assert await grid.entries(TENANT, "scope") == (build_entry(),)
 
         await ask()
         await grid._poll()
@@ -105,7 +108,7 @@ def test_a_warm_worker_asks_nothing() -> None:
         assert store.calls == []
         assert store.statement_counts() == before
         status = grid.status()
-        assert status["misses"] == {"tenants": 1, "clients": 2, "subjects": 1, "keys": 2, "origins": 1}
+        assert status["misses"] == {"tenants": 1, "clients": 2, "subjects": 1, "keys": 2, "origins": 1, "registries": 1}
         assert status["loads"] == status["misses"]
         assert status["hits"]["clients"] == 10
 
@@ -127,6 +130,85 @@ def test_own_writes_are_known_at_once() -> None:
         assert await grid.keys(TENANT) == (build_key(),)
         await store.update_keys(TENANT, {"k1": ("active", "retired")}, now=NOW, remove_at=None)
         assert (await grid.keys(TENANT))[0].state == "retired"
+
+    run(body)
+
+
+def test_the_entries_of_a_kind_are_remembered_together_until_one_changes() -> None:
+    async def body(grid: NearCaches, store: Frail, clock: FakeClock) -> None:
+        assert grid.recall_entries(TENANT, "scope") is None, "nobody asked yet"
+        assert await grid.entries(TENANT, "scope") == ()
+        assert grid.recall_entries(TENANT, "scope") == ()
+        first, issuer = build_entry("b"), build_entry("https://issuer.example", "trusted_issuer")
+        await store.insert_entry(first)
+        await store.insert_entry(issuer)
+        await store.insert_entry(build_entry("theirs", tenant=OTHER_TENANT))
+        assert grid.recall_entries(TENANT, "scope") is None
+        assert await grid.entries(TENANT, "scope") == (first,)
+        assert await grid.entries(TENANT, "trusted_issuer") == (issuer,)
+        store.calls.clear()
+        await store.insert_entry(build_entry("a"))
+        assert grid.recall_entries(TENANT, "trusted_issuer") == (issuer,), "another kind stays"
+        assert [entry.key for entry in await grid.entries(TENANT, "scope")] == ["a", "b"]
+        updated = await store.update_entry(build_entry("a", document={}))
+        assert await grid.entries(TENANT, "scope") == (updated, first)
+        await store.delete_entry(TENANT, "scope", "b")
+        assert await grid.entries(TENANT, "scope") == (updated,)
+        assert store.calls.count("list_entries") == 3
+        clock.advance(2)
+        assert grid.recall_entries(TENANT, "scope") is None, "memory is too old"
+        assert await grid.entries(TENANT, "scope") == (updated,)
+        store.is_down = True
+        with pytest.raises(StoreUnavailable):
+            await grid.entries(TENANT, "scope")
+        store.is_down = False
+
+    run(body)
+
+
+def test_entries_that_another_worker_wrote_or_cleaned_are_in_the_feed() -> None:
+    async def body(grid: NearCaches, store: Frail, clock: FakeClock) -> None:
+        assert grid._unsubscribe is not None
+        grid._unsubscribe()  # what this worker's store writes it hears of as if it were another's: when it polls
+        grid._unsubscribe = None
+
+        async def has_moved() -> bool:
+            return True
+
+        store.has_moved = has_moved  # type: ignore[attr-defined]
+        assert await grid.entries(TENANT, "scope") == ()
+        await store.insert_entry(build_entry())
+        await store.insert_entry(build_entry("short", expires_at=NOW + 500))
+        assert grid.recall_entries(TENANT, "scope") == ()
+        await grid._poll()
+        assert len(await grid.entries(TENANT, "scope")) == 2
+        clock.advance(0.5)
+        assert await store.clean(now=clock.now()) == 1
+        assert len(await grid.entries(TENANT, "scope")) == 2
+        await grid._poll()
+        assert await grid.entries(TENANT, "scope") == (build_entry(),)
+
+    run(body)
+
+
+def test_more_entries_of_a_kind_than_memory_takes_are_loaded_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(grid_module, "CACHED_ENTRIES", 5)
+
+    async def body(grid: NearCaches, store: Frail, clock: FakeClock) -> None:
+        for number in range(5):
+            await store.insert_entry(build_entry(f"e{number}"))
+        assert len(await grid.entries(TENANT, "scope")) == 5
+        assert len(grid.recall_entries(TENANT, "scope") or ()) == 5
+        for number in range(5, 12):
+            await store.insert_entry(build_entry(f"e{number:02}"))
+        for _ in range(2):
+            store.calls.clear()
+            found = await grid.entries(TENANT, "scope")
+            assert sorted(entry.key for entry in found) == [entry.key for entry in found]
+            assert len(found) == 12
+            assert store.calls.count("list_entries") == 3
+            assert grid.recall_entries(TENANT, "scope") is None
+        assert grid.status()["entries"]["registries"] == 0
 
     run(body)
 
@@ -207,6 +289,7 @@ def test_a_worker_that_is_not_fresh_asks_and_where_that_fails_answers_nobody() -
             grid.keys(TENANT),
             grid.is_revoked(TENANT, [("token", "t")], NOW),
             grid.is_origin_allowed(TENANT, "https://a.example"),
+            grid.entries(TENANT, "scope"),
         ):
             with pytest.raises(StoreUnavailable):
                 await question

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 import grantway.storage
 from grantway.errors import Unprocessable
-from grantway.storage.sql import records, schema, sqlite, statements
+from grantway.model import Authorization, Session
+from grantway.storage.sql import records, schema, sqlite, statements, tables
 from grantway.storage.sql.cursors import build_cursor, build_page, parse_cursor
 from grantway.storage.sql.tables import METADATA
 from grantway.testing.store_samples import build_authorization, build_client, build_digest
@@ -93,6 +94,26 @@ def test_members_a_document_does_not_know_are_ignored() -> None:
     document: dict[str, Any] = msgspec.json.decode(records.build_document(build_client()))
     document["from_a_later_version"] = True
     assert records.parse_client((msgspec.json.encode(document).decode(),)) == build_client()
+
+
+@pytest.mark.parametrize(
+    ("value", "document", "table"),
+    [
+        (Authorization, records._AuthorizationDocument, tables.authorization),
+        (Session, records._SessionDocument, tables.session),
+    ],
+)
+def test_every_field_of_a_value_is_a_column_or_in_its_document(value: Any, document: Any, table: Any) -> None:
+    columns = {column.name for column in table.columns} - {"document"}
+    assert columns | set(document.__struct_fields__) == set(value.__struct_fields__)
+    assert not columns & set(document.__struct_fields__)
+
+
+def test_an_authorization_of_an_earlier_version_has_no_claims_of_its_own() -> None:
+    row = records.build_authorization_row(build_authorization(token_claims={}, id_token_claims={}))
+    assert not {"token_claims", "id_token_claims"} & set(msgspec.json.decode(row["document"]))
+    parsed = records.parse_authorization(tuple(row.values()))
+    assert (parsed.token_claims, parsed.id_token_claims) == ({}, {})
 
 
 def test_two_authorizations_without_a_code_do_not_collide() -> None:

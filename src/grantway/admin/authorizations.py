@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from grantway.admin.effects import build_revocation, emit
+from grantway.admin.effects import emit
 from grantway.errors import NotFound, Unprocessable
 from grantway.extension import Runtime
 from grantway.model import Authorization, Page
@@ -33,7 +33,7 @@ async def load_authorization(runtime: Runtime, tenant: str, authorization_id: st
 
 async def revoke_authorization(runtime: Runtime, tenant: str, authorization_id: str, *, actor: str) -> None:
     """Revokes it with every token that came from it. Raises ``NotFound``."""
-    revocation = build_revocation(runtime, tenant, "authorization", authorization_id)
+    revocation = runtime.build_revocation(tenant, "authorization", authorization_id)
     known = await runtime.store.revoke_authorization(
         tenant, authorization_id, now=revocation.not_before, keep_until=revocation.keep_until
     )
@@ -54,7 +54,7 @@ async def revoke_authorizations(
     """
     if not subject and not client_id:
         raise Unprocessable("subject", "is required, or client_id.")
-    revocation = build_revocation(runtime, tenant, "subject", subject or "")
+    revocation = runtime.build_revocation(tenant, "subject", subject or "")
     count = await runtime.store.revoke_authorizations(
         tenant,
         now=revocation.not_before,

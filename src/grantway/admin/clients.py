@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
-import base64
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
 from msgspec import Struct
 
 from grantway.admin.client_patch import apply_patch
-from grantway.admin.effects import VersionConflict, build_identifier, build_revocation, check_version, emit
+from grantway.admin.effects import VersionConflict, check_version, emit
 from grantway.admin.rights import ALL_RIGHTS, Rights
+from grantway.clients import (
+    collect_powers,
+    generate_secret,
+    give_secret,
+    needs_secret,
+    parse_document,
+)
 from grantway.errors import Conflict, InvalidClientMetadata, NotFound, Unprocessable
-from grantway.extension import Extension, Runtime
-from grantway.model import Client, ClientSecret, Page
-from grantway.protocol.client_metadata import describe_client, parse_client
-from grantway.protocol.lifespan import format_lifespan, is_lifespan, parse_lifespan
+from grantway.extension import Runtime
+from grantway.model import Client, Page, SelfRegistration
+from grantway.protocol.client_metadata import describe_client
+from grantway.protocol.lifespan import is_lifespan
+from grantway.protocol.registration import follow_administrator
+from grantway.scopes import check_registered
 
-SECRET_PREFIX = "gwcs_"
-"""Of generated secrets: lets a secret scanner know one that leaked."""
-SHORTEST_CHOSEN_SECRET = 16
-LONGEST_CHOSEN_SECRET = 256
 MOST_OLD_SECRETS = 5
 
 READ_ONLY = ("client_secret_expires_at", "version", "created_at", "updated_at")
@@ -61,11 +65,13 @@ async def create_client(
     client_id = client_id if client_id is not None else document_id
     client_secret = client_secret if client_secret is not None else document_secret
     if client_id is None:
-        client_id = build_identifier(runtime)
+        client_id = runtime.tokens.generate_name()
     elif not _CLIENT_ID.fullmatch(client_id):
         raise Unprocessable("client_id", "must be 1 to 255 letters, digits and . _ ~ : @ + -, a letter or digit first.")
-    client = _parse(runtime, tenant, client_id, fields, rights)
-    client, plain = await _give_secret(runtime, client, client_secret)
+    if await runtime.store.load_subject(tenant, client_id) is not None:  # RFC 9700 §4.15: whose sub would it be?
+        raise Conflict("A user has this identifier.")
+    client = await _parse(runtime, tenant, client_id, fields, rights)
+    client, plain = await give_secret(runtime, client, client_secret)
     now = runtime.clock.now()
     client = msgspec.structs.replace(client, created_at=now, updated_at=now)
     await runtime.store.insert_client(client)
@@ -151,7 +157,7 @@ async def delete_client(
 ) -> None:
     """Deletes the client, its consents and authorizations; its tokens are refused from now on."""
     await _load_for_change(runtime, tenant, client_id, expected_version, rights)
-    revocation = build_revocation(runtime, tenant, "client", client_id, is_disabling=True)
+    revocation = runtime.build_revocation(tenant, "client", client_id, is_disabling=True)
     await runtime.store.delete_client(tenant, client_id, revocation=revocation)
     emit(runtime, tenant, "client.delete", client_id, actor)
 
@@ -172,9 +178,9 @@ async def rotate_secret(
         NotFound. InvalidClientMetadata: the client does not authenticate by a secret.
     """
     old = await _load_for_change(runtime, tenant, client_id, expected_version, rights)
-    if not _needs_secret(old):
+    if not needs_secret(old):
         raise InvalidClientMetadata("token_endpoint_auth_method: this client does not authenticate by a secret.")
-    secret, plain = _generate_secret(runtime)
+    secret, plain = generate_secret(runtime, old)
     secrets = (secret, *old.secrets[:MOST_OLD_SECRETS])
     client = await _store(runtime, old, msgspec.structs.replace(old, secrets=secrets))
     emit(runtime, tenant, "client.rotate_secret", client_id, actor)
@@ -215,25 +221,17 @@ async def set_lifespans(
         duration.
     """
     old = await _load_for_change(runtime, tenant, client_id, expected_version, rights)
-    known = collect_extra_metadata(runtime)
-    wanted = {name: value for name, value in lifespans.items() if value is not None}
-    for name in wanted:
-        if name not in known:
-            raise Unprocessable(name, "belongs to a grant that this server does not have.")
-    kept = {name: value for name, value in old.extra.items() if not is_lifespan(name)}
-    client = msgspec.structs.replace(old, extra={**kept, **_read_lifespans(wanted)})
+    known = runtime.extensions.client_metadata
+    extra = {name: value for name, value in old.extra.items() if not is_lifespan(name)}
+    for name, value in lifespans.items():
+        if value is not None:
+            if name not in known:
+                raise Unprocessable(name, "belongs to a grant that this server does not have.")
+            extra[name] = known[name].read(name, value)
+    client = msgspec.structs.replace(old, extra=extra)
     client = await _store(runtime, old, client)
     emit(runtime, tenant, "client.set_lifespans", client_id, actor)
     return client
-
-
-def _read_lifespans(extra: Mapping[str, Any]) -> dict[str, Any]:
-    """The extra metadata with lifespans checked and in one form; those that are null count as left out."""
-    return {
-        name: format_lifespan(parse_lifespan(name, value)) if is_lifespan(name) else value
-        for name, value in extra.items()
-        if value is not None or not is_lifespan(name)
-    }
 
 
 async def enable_client(
@@ -256,25 +254,12 @@ async def disable_client(
     return client
 
 
-def collect_extra_metadata(runtime: Runtime) -> dict[str, str]:
-    """Client metadata that extensions declare: name to description."""
-    extensions = runtime.extensions
-    everything: list[Extension] = [
-        *extensions.grants.values(),
-        *extensions.client_authentications,
-        *extensions.authenticators.values(),
-        *extensions.features,
-        *extensions.endpoints.values(),
-    ]
-    return {name: text for extension in everything for name, text in extension.client_metadata.items()}
-
-
 async def _load_for_change(
     runtime: Runtime, tenant: str, client_id: str, expected_version: int | None, rights: Rights
 ) -> Client:
     client = await load_client(runtime, tenant, client_id)
     check_version(client.version, expected_version)
-    rights.check_may_hand_out(client.scope)
+    rights.check_may_hand_out(collect_powers(runtime, client))
     return client
 
 
@@ -287,23 +272,50 @@ async def _replace(
     actor: str,
     rights: Rights,
 ) -> CreatedClient:
-    client = _parse(runtime, old.tenant, old.client_id, fields, rights)
-    client = msgspec.structs.replace(client, secrets=old.secrets, version=old.version, created_at=old.created_at)
-    client, plain = await _give_secret(runtime, client, client_secret)
+    client = await _parse(runtime, old.tenant, old.client_id, fields, rights, old)
+    client = msgspec.structs.replace(
+        client,
+        secrets=old.secrets,
+        registration=_follow(old, client),
+        version=old.version,
+        created_at=old.created_at,
+    )
+    client, plain = await give_secret(runtime, client, client_secret)
     client = await _store(runtime, old, client, is_disabled=old.enabled and not client.enabled)
     emit(runtime, old.tenant, action, old.client_id, actor)
     return CreatedClient(client=client, client_secret=plain)
+
+
+def _follow(old: Client, client: Client) -> SelfRegistration | None:
+    if old.registration is None:
+        return None
+    policy = follow_administrator(old.registration.policy, old, client)
+    return msgspec.structs.replace(old.registration, policy=policy)
 
 
 async def _store(runtime: Runtime, old: Client, client: Client, *, is_disabled: bool = False) -> Client:
     client = msgspec.structs.replace(client, updated_at=runtime.clock.now())
     revocation = None
     if is_disabled:
-        revocation = build_revocation(runtime, old.tenant, "client", old.client_id, is_disabling=True)
+        revocation = runtime.build_revocation(old.tenant, "client", old.client_id, is_disabling=True)
     try:
         return await runtime.store.update_client(client, revocation=revocation)
     except Conflict as error:
         raise VersionConflict("The client was changed by someone else at the same time.") from error
+
+
+async def _parse(
+    runtime: Runtime,
+    tenant: str,
+    client_id: str,
+    fields: Mapping[str, Any],
+    rights: Rights,
+    old: Client | None = None,
+) -> Client:
+    client = parse_document(runtime, tenant, client_id, fields, old)
+    await check_registered(runtime, client)
+    rights.check_may_hand_out((*client.default_scope, *collect_powers(runtime, client)))
+    return client
 
 
 def _take_identity(document: Mapping[str, Any]) -> tuple[dict[str, Any], str | None, str | None]:
@@ -316,80 +328,3 @@ def _take_identity(document: Mapping[str, Any]) -> tuple[dict[str, Any], str | N
             raise Unprocessable(name, "must be a string.")
         identity.append(value)
     return fields, identity[0], identity[1]
-
-
-def _parse(runtime: Runtime, tenant: str, client_id: str, fields: Mapping[str, Any], rights: Rights) -> Client:
-    extensions = runtime.extensions
-    methods = {method for extension in extensions.client_authentications for method in extension.methods}
-    algorithms = runtime.settings.keys.algorithms
-    if fields.get("id_token_signed_response_alg") is None and "RS256" not in algorithms:
-        fields = {**fields, "id_token_signed_response_alg": algorithms[0]}
-    client = parse_client(
-        fields, tenant=tenant, client_id=client_id, extra_metadata=collect_extra_metadata(runtime), methods=methods
-    )
-    client = msgspec.structs.replace(client, extra=_read_lifespans(client.extra))
-    _check_served("grant_types", client.grant_types, extensions.grants)
-    _check_served("id_token_signed_response_alg", (client.id_token_signed_response_alg,), algorithms)
-    if client.access_token_signed_response_alg is not None:
-        _check_served("access_token_signed_response_alg", (client.access_token_signed_response_alg,), algorithms)
-    if client.subject_type == "pairwise" and runtime.settings.tokens.pairwise_salt is None:
-        raise InvalidClientMetadata("subject_type: pairwise needs the setting tokens.pairwise_salt.")
-    rights.check_may_hand_out((*client.scope, *client.default_scope))
-    return client
-
-
-def _check_served(name: str, values: Sequence[str], known: Collection[str]) -> None:
-    for value in values:
-        if value not in known:
-            raise InvalidClientMetadata(f"{name}: {value[:100]} is not one of {', '.join(known)}.")
-
-
-def _needs_secret(client: Client) -> bool:
-    return client.token_endpoint_auth_method.startswith("client_secret_")
-
-
-async def _give_secret(runtime: Runtime, client: Client, chosen: str | None) -> tuple[Client, str | None]:
-    """The client with the secrets its authentication method needs, and the new one in plain, if there is one.
-
-    A chosen secret takes the place of all: whoever sets one wants the others gone.
-    """
-    if not _needs_secret(client):
-        if chosen is not None:
-            raise Unprocessable("client_secret", "a client with this token_endpoint_auth_method has no secret.")
-        return msgspec.structs.replace(client, secrets=()), None
-    if chosen is not None:
-        _check_chosen_secret(chosen)
-        secret = ClientSecret(
-            secret_id=build_identifier(runtime),
-            digest=await runtime.passwords.hash(chosen),
-            created_at=runtime.clock.now(),
-        )
-        return msgspec.structs.replace(client, secrets=(secret,)), chosen
-    if client.secrets:
-        return client, None
-    secret, plain = _generate_secret(runtime)
-    return msgspec.structs.replace(client, secrets=(secret,)), plain
-
-
-def _generate_secret(runtime: Runtime) -> tuple[ClientSecret, str]:
-    """256 bits: as nobody can guess them, a keyed digest is enough to keep them."""
-    plain = SECRET_PREFIX + base64.urlsafe_b64encode(runtime.entropy.token_bytes(32)).decode().rstrip("=")
-    secret = ClientSecret(
-        secret_id=build_identifier(runtime),
-        digest=runtime.keys.hash_secret(plain),
-        key_id=runtime.keys.ring_id,
-        created_at=runtime.clock.now(),
-    )
-    return secret, plain
-
-
-def _check_chosen_secret(secret: str) -> None:
-    """RFC 6749 Appendix A.2: VSCHAR. The length keeps guessing hopeless and hashing cheap."""
-    if not SHORTEST_CHOSEN_SECRET <= len(secret) <= LONGEST_CHOSEN_SECRET:
-        raise Unprocessable(
-            "client_secret", f"must have {SHORTEST_CHOSEN_SECRET} to {LONGEST_CHOSEN_SECRET} characters."
-        )
-    if not (secret.isascii() and secret.isprintable()):
-        raise Unprocessable("client_secret", "must have printable ASCII characters only (RFC 6749 Appendix A.2).")
-    if len(set(secret)) < 6:
-        raise Unprocessable("client_secret", "can be guessed; leave it out and one is generated.")

@@ -56,7 +56,7 @@ class RingUse(Struct, frozen=True):
     closed_keys: int = 0
     """Signing keys under a secret that the ring has not."""
     older_secrets: int = 0
-    """Secrets of clients whose digest is, or may be, keyed by an older secret."""
+    """Secrets of clients that are sealed under an older secret, or whose digest is, or may be, keyed by one."""
     clients: tuple[str, ...] = ()
     """``tenant/client_id`` of the first hundred that have one."""
 
@@ -78,7 +78,7 @@ async def find_ring_use(runtime: Runtime) -> RingUse:
         if not keys.has_older_secrets:
             continue
         async for client in _iterate_clients(runtime, tenant.tenant):
-            count = sum(keys.is_under_older(secret) for secret in client.secrets)
+            count = sum(keys.is_under_older(secret) or keys.is_sealed_under_older(secret) for secret in client.secrets)
             secrets += count
             if count and len(clients) < MOST_NAMED:
                 clients.append(f"{tenant.tenant}/{client.client_id}")
@@ -86,13 +86,14 @@ async def find_ring_use(runtime: Runtime) -> RingUse:
 
 
 async def reencrypt(runtime: Runtime, *, actor: str) -> tuple[int, RingUse]:
-    """Seals every signing key of all tenants under the newest secret of the ring. The keys stay the same.
+    """Seals every signing key of all tenants, and every client secret that is kept itself, under the newest secret of
+    the ring. They stay the same.
 
     Each in a transaction of its own, and only if it is still what was read: it may be broken off, repeated, and run
     beside servers and a rotation. Digests of client secrets cannot be made without the secrets: see
     ``Keys.rekey_secret``.
 
-    Returns how many were sealed anew, and what is left.
+    Returns how many keys were sealed anew, and what is left.
     """
     resealed = 0
     async for tenant in iterate_tenants(runtime):
@@ -100,6 +101,9 @@ async def reencrypt(runtime: Runtime, *, actor: str) -> tuple[int, RingUse]:
             if not runtime.keys.ring.is_current(key.sealed_private_key) and await runtime.keys.reseal(key):
                 resealed += 1
                 emit(runtime, tenant.tenant, "key.reseal", key.kid, actor)
+        async for client in _iterate_clients(runtime, tenant.tenant):
+            if await runtime.keys.reseal_secrets(client):
+                emit(runtime, tenant.tenant, "client.reseal", client.client_id, actor)
     return resealed, await find_ring_use(runtime)
 
 

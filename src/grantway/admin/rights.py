@@ -16,7 +16,10 @@ from grantway.errors import InsufficientScope
 
 PREFIX = "grantway."
 ADMIN = "grantway.admin"
-AREAS = ("clients", "users", "keys", "authorizations", "sessions", "tenants", "tokens")
+AREAS = (
+    "clients", "users", "keys", "authorizations", "sessions", "tenants", "tokens", "scopes", "trusted-issuers",
+    "initial-access-tokens",
+)  # fmt: skip
 ADMIN_SCOPES: tuple[str, ...] = (ADMIN, *(f"{PREFIX}{area}.{verb}" for area in AREAS for verb in ("read", "write")))
 
 

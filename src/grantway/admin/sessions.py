@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from grantway.admin.effects import build_revocation, emit
+from grantway.admin.effects import emit
 from grantway.errors import NotFound
 from grantway.extension import Runtime
 from grantway.model import Session
@@ -23,7 +23,7 @@ async def load_session(runtime: Runtime, tenant: str, session_id: str) -> Sessio
 
 async def end_session(runtime: Runtime, tenant: str, session_id: str, *, actor: str) -> None:
     """Logs the browser out and revokes what lives only as long as the session. Raises ``NotFound``: none is live."""
-    revocation = build_revocation(runtime, tenant, "session", session_id)
+    revocation = runtime.build_revocation(tenant, "session", session_id)
     ended = await runtime.store.end_session(
         tenant, session_id, now=revocation.not_before, keep_until=revocation.keep_until
     )
@@ -34,7 +34,7 @@ async def end_session(runtime: Runtime, tenant: str, session_id: str, *, actor: 
 
 async def end_sessions(runtime: Runtime, tenant: str, subject: str, *, actor: str) -> int:
     """Logs the subject out everywhere. Returns how many sessions that ended."""
-    revocation = build_revocation(runtime, tenant, "subject", subject)
+    revocation = runtime.build_revocation(tenant, "subject", subject)
     count = await runtime.store.end_sessions(
         tenant, subject, now=revocation.not_before, keep_until=revocation.keep_until
     )

@@ -6,7 +6,8 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from grantway.admin.effects import build_revocation, emit
+from grantway.admin.effects import emit
+from grantway.admin.rights import ALL_RIGHTS, Rights
 from grantway.admin.tenants import iterate_tenants, load_tenant
 from grantway.extension import Runtime
 from grantway.gate import find_access
@@ -45,7 +46,7 @@ async def revoke_token(runtime: Runtime, tenant: str, token: str, *, actor: str)
     """
     refresh = runtime.tokens.open_refresh(tenant, token)
     if refresh is not None:
-        revocation = build_revocation(runtime, tenant, "authorization", refresh.authorization_id)
+        revocation = runtime.build_revocation(tenant, "authorization", refresh.authorization_id)
         is_known = await runtime.store.revoke_authorization(
             tenant, refresh.authorization_id, now=revocation.not_before, keep_until=revocation.keep_until
         )
@@ -70,8 +71,19 @@ async def revoke_token(runtime: Runtime, tenant: str, token: str, *, actor: str)
 
 async def revoke_client_tokens(runtime: Runtime, tenant: str, client_id: str, *, actor: str) -> None:
     """Refuses every access token the client was issued until now; its refresh tokens get it new ones."""
-    await runtime.store.insert_revocation(build_revocation(runtime, tenant, "client", client_id))
+    await runtime.store.insert_revocation(runtime.build_revocation(tenant, "client", client_id))
     emit(runtime, tenant, "token.revoke_client", client_id, actor)
+
+
+async def revoke_subject_tokens(
+    runtime: Runtime, tenant: str, subject: str, *, actor: str, rights: Rights = ALL_RIGHTS
+) -> None:
+    """Refuses every access token that was issued until now in the name of the subject, who may have no account here;
+    their refresh tokens get new ones. Raises ``InsufficientScope``: they are mightier than who asks."""
+    person = await runtime.store.load_subject(tenant, subject)
+    rights.check_may_hand_out(person.roles if person is not None else ())
+    await runtime.store.insert_revocation(runtime.build_revocation(tenant, "subject", subject))
+    emit(runtime, tenant, "token.revoke_subject", subject, actor)
 
 
 async def revoke_all(runtime: Runtime, tenant: str | None = None, *, is_served: bool = True, actor: str) -> list[str]:

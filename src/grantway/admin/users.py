@@ -7,8 +7,14 @@ from typing import Any
 
 import msgspec
 
-from grantway.accounts import change_password, check_username, create_account, normalise_username
-from grantway.admin.effects import VersionConflict, build_identifier, build_revocation, check_text, check_version, emit
+from grantway.accounts import (
+    change_password,
+    check_username,
+    create_account,
+    end_password_grants,
+    normalise_username,
+)
+from grantway.admin.effects import VersionConflict, check_text, check_version, emit
 from grantway.admin.rights import ALL_RIGHTS, Rights
 from grantway.admin.user_claims import check_claims
 from grantway.errors import Conflict, NotFound, Unprocessable
@@ -45,6 +51,11 @@ async def create_user(
     check_claims(claims or {})
     if subject is not None:
         _check_subject(subject)
+        if await runtime.store.load_client(tenant, subject) is not None:  # RFC 9700 §4.15: whose sub would it be?
+            raise Conflict("A client has this identifier.")
+        # what was issued about somebody else of that name, whom an issuer vouched for, is not about this one
+        revocation = runtime.build_revocation(tenant, "subject", subject, is_disabling=True)
+        await runtime.store.insert_revocation(revocation)
     user = await create_account(
         runtime,
         tenant,
@@ -52,7 +63,7 @@ async def create_user(
         password=password,
         claims=claims,
         roles=checked_roles,
-        subject=subject or build_identifier(runtime),
+        subject=subject or runtime.tokens.generate_name(),
         enabled=enabled,
     )
     emit(runtime, tenant, "user.create", user.subject, actor)
@@ -168,7 +179,8 @@ async def set_password(
     actor: str,
     rights: Rights = ALL_RIGHTS,
 ) -> Subject:
-    """Gives the user a new password; whoever was logged in with the old one has to log in again.
+    """Gives the user a new password; whoever was logged in with the old one has to log in again, and what came of the
+    password grant ends.
 
     Raises:
         NotFound. Unprocessable: the password breaks the policy. Conflict: the user was changed meanwhile.
@@ -177,8 +189,10 @@ async def set_password(
     rights.check_may_hand_out(old.roles)
     user = await change_password(runtime, old, password)
     if ends_sessions:  # only now: a session begun in between would have needed the new password
-        revocation = build_revocation(runtime, tenant, "subject", subject)
-        await runtime.store.end_sessions(tenant, subject, now=revocation.not_before, keep_until=revocation.keep_until)
+        revocation = runtime.build_revocation(tenant, "subject", subject)
+        now, keep_until = revocation.not_before, revocation.keep_until
+        await runtime.store.end_sessions(tenant, subject, now=now, keep_until=keep_until)
+        await end_password_grants(runtime, user, now=now, keep_until=keep_until)
     emit(runtime, tenant, "user.set_password", subject, actor)
     return user
 
@@ -196,7 +210,7 @@ async def delete_user(
     old = await load_user(runtime, tenant, subject)
     check_version(old.version, expected_version)
     rights.check_may_hand_out(old.roles)
-    revocation = build_revocation(runtime, tenant, "subject", subject, is_disabling=True)
+    revocation = runtime.build_revocation(tenant, "subject", subject, is_disabling=True)
     await runtime.store.delete_subject(tenant, subject, revocation=revocation)
     emit(runtime, tenant, "user.delete", subject, actor)
 
@@ -205,7 +219,7 @@ async def _store(runtime: Runtime, old: Subject, changes: Mapping[str, Any], *, 
     user = msgspec.structs.replace(old, **changes, updated_at=runtime.clock.now())
     revocation = None
     if is_disabled:
-        revocation = build_revocation(runtime, old.tenant, "subject", old.subject, is_disabling=True)
+        revocation = runtime.build_revocation(old.tenant, "subject", old.subject, is_disabling=True)
     try:
         return await runtime.store.update_subject(user, revocation=revocation)
     except Conflict as error:

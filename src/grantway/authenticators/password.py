@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from grantway.accounts import normalise_username
-from grantway.browser import read_device, remember_device
+from grantway.browser import read_device
 from grantway.events import LoginFailed
 from grantway.extension import Authenticator, Call, Login
 from grantway.protocol.message import Parameters
@@ -32,5 +32,4 @@ class PasswordAuthenticator(Authenticator):
             )
             return None
         await runtime.throttle.forgive_login(tenant, key, call.request.address, device=device)
-        remember_device(call, key)
         return Login(subject=subject, acr=runtime.settings.interaction.acr, amr=("pwd",))

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from grantway.cli.administration import administer, find_actor
 from grantway.cli.invocation import Group, Invocation, cursor_option, limit_option, pass_invocation, tenant_option
+from grantway.cli.json_documents import parse_object, parse_value, read_text
 from grantway.cli.output import format_instant, write_message, write_object, write_table
 
 if TYPE_CHECKING:
@@ -35,6 +33,7 @@ _TEXTS = {
     "name": "client_name",
     "scope": "scope",
     "auth_method": "token_endpoint_auth_method",
+    "jwks_uri": "jwks_uri",
     "application_type": "application_type",
     "access_token_format": "access_token_format",
     "subject_type": "subject_type",
@@ -43,6 +42,8 @@ _TEXTS = {
     "logo_uri": "logo_uri",
     "policy_uri": "policy_uri",
     "tos_uri": "tos_uri",
+    "frontchannel_logout_uri": "frontchannel_logout_uri",
+    "backchannel_logout_uri": "backchannel_logout_uri",
 }
 """Flags with one value: name to metadata field."""
 
@@ -57,13 +58,22 @@ def _metadata_options(function: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--response-type", multiple=True, help="May be repeated."),
         click.option("--scope", help="All scopes it may ask for, separated by spaces."),
         click.option("--audience", multiple=True, help="An audience it may ask for; may be repeated."),
-        click.option("--auth-method", help="Its token_endpoint_auth_method: client_secret_basic or …_post, none."),
+        click.option("--auth-method", help="Its token_endpoint_auth_method: client_secret_basic, private_key_jwt, …"),
+        click.option("--jwks", metavar="FILE", help="Its public keys: a file with a JWK Set."),
+        click.option("--jwks-uri", metavar="URL", help="Where its public keys are, as a JWK Set."),
         click.option("--public", is_flag=True, help="A client without a secret: --auth-method none."),
         click.option("--application-type", type=click.Choice(["web", "native"])),
         click.option("--cors-origin", multiple=True, metavar="ORIGIN", help="May be repeated."),
         click.option("--access-token-format", type=click.Choice(["opaque", "jwt"])),
         click.option("--subject-type", type=click.Choice(["public", "pairwise"])),
         click.option("--skip-consent/--ask-consent", default=None, help="Whether people are asked for consent."),
+        click.option("--frontchannel-logout-uri", metavar="URL", help="Opened in a frame when a person logs out."),
+        click.option("--backchannel-logout-uri", metavar="URL", help="Sent a logout token when a session has ended."),
+        click.option(
+            "--skip-logout-consent/--ask-at-logout",
+            default=None,
+            help="Whether any ID token of the client logs its person out without a question.",
+        ),
         click.option("--owner"),
         click.option("--contact", multiple=True, help="May be repeated."),
         click.option("--client-uri", metavar="URL"),
@@ -71,6 +81,13 @@ def _metadata_options(function: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--policy-uri", metavar="URL"),
         click.option("--tos-uri", metavar="URL"),
         click.option("--metadata", metavar="JSON", help="Free metadata: a JSON object."),
+        click.option(
+            "--field",
+            "fields",
+            multiple=True,
+            metavar="NAME=VALUE",
+            help="Any field of a client's document; JSON, or text as it is. May be repeated.",
+        ),
     ]
     for option in reversed(options):
         function = option(function)
@@ -238,18 +255,7 @@ def disable(invocation: Invocation, client_id: str) -> None:
 def _read_file(file: str | None) -> dict[str, Any]:
     if file is None:
         return {}
-    text = sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8")
-    return _parse_object("--file", text)
-
-
-def _parse_object(option: str, text: str) -> dict[str, Any]:
-    try:
-        document = json.loads(text)
-    except ValueError as error:
-        raise click.UsageError(f"{option}: this is not JSON: {error}") from error
-    if not isinstance(document, dict):
-        raise click.UsageError(f"{option}: must be a JSON object.")
-    return document
+    return parse_object("--file", read_text("--file", file))
 
 
 def _build_metadata(flags: dict[str, Any]) -> dict[str, Any]:
@@ -260,11 +266,24 @@ def _build_metadata(flags: dict[str, Any]) -> dict[str, Any]:
         if flags["auth_method"] not in (None, "none"):
             raise click.UsageError(f"--public contradicts --auth-method {flags['auth_method']}.")
         metadata["token_endpoint_auth_method"] = "none"
-    if flags["skip_consent"] is not None:
-        metadata["skip_consent"] = flags["skip_consent"]
+    for name in ("skip_consent", "skip_logout_consent"):
+        if flags[name] is not None:
+            metadata[name] = flags[name]
+    if flags["jwks"] is not None:
+        metadata["jwks"] = parse_object("--jwks", read_text("--jwks", flags["jwks"]))
     if flags["metadata"] is not None:
-        metadata["metadata"] = _parse_object("--metadata", flags["metadata"])
-    return metadata
+        metadata["metadata"] = parse_object("--metadata", flags["metadata"])
+    return metadata | dict(_parse_field(text) for text in flags["fields"])
+
+
+def _parse_field(text: str) -> tuple[str, Any]:
+    name, sign, value = text.partition("=")
+    if not name or not sign:
+        raise click.UsageError(f"--field: {text[:64]} is not NAME=VALUE.")
+    try:
+        return name, parse_value(value)
+    except ValueError:
+        return name, value
 
 
 def _write_created(invocation: Invocation, created: CreatedClient) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -60,7 +61,8 @@ def dev(
 ) -> None:
     """Start a development server with demo clients and a demo user.
 
-    It makes its secrets and its database on the first start and keeps them in the data directory.
+    It makes its secrets and its database on the first start and keeps them in the data directory. With one worker, the
+    default, it has a playground at /playground that walks each flow step by step.
     """
     if ephemeral and workers > 1:
         raise click.UsageError("--ephemeral keeps everything in one process: use it with one worker.")
@@ -69,6 +71,7 @@ def dev(
 
     with open_data_folder(None if ephemeral else data_dir) as folder:
         overrides: dict[str, Any] = {
+            **_find_demo_settings(invocation),
             **folder.settings,
             "serve__bind": bind,
             "serve__admin_bind": admin_bind,
@@ -82,6 +85,16 @@ def dev(
         settings = invocation.load_settings(issuer=listeners.public_url, **overrides)
         folder.write_settings(settings)
         _Development(invocation, settings, folder, listeners, ready_file).run()
+
+
+def _find_demo_settings(invocation: Invocation) -> dict[str, Any]:
+    """What switches on the flows that are off by default, unless ``--set`` or the environment says otherwise."""
+    from grantway.cli.dev_clients import SETTINGS
+    from grantway.config import iterate_options
+
+    decided = {option.dotted for option in iterate_options() if option.environment_name in os.environ}
+    decided |= invocation.assignments.keys()
+    return {dotted.replace(".", "__"): value for dotted, value in SETTINGS.items() if dotted not in decided}
 
 
 class _Development:
@@ -102,11 +115,15 @@ class _Development:
         self.ready_file = ready_file
         self.seeded: Seeded | None = None
 
+    @property
+    def is_alone(self) -> bool:
+        """One process does everything. Only then is there a playground: its walks are in that process's memory."""
+        return self.settings.serve.workers == 1
+
     def run(self) -> None:
         from grantway.web.serve import serve
 
-        is_alone = self.settings.serve.workers == 1
-        if not is_alone:
+        if not self.is_alone:
             import asyncio
 
             asyncio.run(self.prepare())
@@ -115,7 +132,7 @@ class _Development:
                 self.settings,
                 ready=self.announce,
                 listeners=self.listeners,
-                open_server=self.open_server if is_alone else None,
+                open_server=self.open_server if self.is_alone else None,
             )
         finally:
             if self.ready_file is not None:
@@ -142,6 +159,8 @@ class _Development:
         if seeded is None:
             return
         document = {"issuer": self.settings.issuer, "admin_url": listeners.admin_url, **seeded.describe()}
+        if self.is_alone:
+            document["playground_url"] = f"{self.settings.issuer}/playground"
+        write_banner(self.invocation.is_json, document, seeded.paths)
         if self.ready_file is not None:
             write_ready_file(self.ready_file, document)
-        write_banner(self.invocation.is_json, document, seeded.paths)

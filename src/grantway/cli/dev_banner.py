@@ -39,7 +39,7 @@ def write_banner(is_json: bool, document: Mapping[str, Any], paths: Mapping[str,
         _print_rich(rows, lines)
     else:
         for name, value in rows:
-            print(f"{name:16} {value}")
+            print(f"{name:17}{value}")
         for title, line in lines:
             print(f"\n# {title}\n{line}")
     sys.stdout.flush()
@@ -47,9 +47,12 @@ def write_banner(is_json: bool, document: Mapping[str, Any], paths: Mapping[str,
 
 def _build_rows(document: Mapping[str, Any]) -> list[tuple[str, str]]:
     rows = [("Issuer", document["issuer"]), ("Admin API", document["admin_url"])]
+    if "playground_url" in document:
+        rows.append(("Playground", document["playground_url"]))
     for client in document["clients"]:
-        secret = client["client_secret"] or "public: no secret, PKCE"
-        rows.append((client["client_id"], secret))
+        is_public = client["token_endpoint_auth_method"] == "none"
+        without = "public: no secret" if is_public else "a private key, kept with the other credentials"
+        rows.append((client["client_id"], client["client_secret"] or without))
     rows += [(f"User {user['username']}", user["password"]) for user in document["users"]]
     return rows
 

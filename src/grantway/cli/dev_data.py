@@ -15,7 +15,7 @@ from grantway.cli.ready_file import write_private
 from grantway.errors import ConfigurationError, GrantwayError
 
 if TYPE_CHECKING:
-    from grantway.config import Settings
+    from grantway.config import CompatSettings, Settings
 
 SETTINGS_FILE = "grantway.toml"
 CREDENTIALS_FILE = "credentials.json"
@@ -27,14 +27,23 @@ class FolderInUse(GrantwayError):
     """Another development server holds the directory."""
 
 
+def build_credentials() -> dict[str, Any]:
+    """Nobody's yet: secrets of clients by client_id, ``{password, password_changed_at}`` of users by username, private
+    JWKs and certificates (PEM) by the name of whom they belong to, and an initial access token."""
+    return {"clients": {}, "users": {}, "keys": {}, "certificates": {}, "initial_access_token": None}
+
+
+def _list_switches(compat: CompatSettings) -> str:
+    return "".join(f"{name} = {json.dumps(getattr(compat, name))}\n" for name in compat.__struct_fields__)
+
+
 class DataFolder:
     """What one development server keeps. Without a ``path`` it keeps nothing."""
 
     def __init__(self, path: Path | None) -> None:
         self.path = path
         self.secrets = self._load_secrets()
-        self.credentials: dict[str, Any] = self._read(CREDENTIALS_FILE) or {"clients": {}, "users": {}}
-        """``{"clients": {client_id: client_secret}, "users": {username: {password, password_changed_at}}}``."""
+        self.credentials: dict[str, Any] = build_credentials() | self._read(CREDENTIALS_FILE, {})
         self._written = json.dumps(self.credentials)
 
     @property
@@ -56,7 +65,9 @@ class DataFolder:
             f"issuer = {json.dumps(settings.issuer)}\n\n"
             f"[database]\nurl = {json.dumps(settings.database.url)}\n\n"
             f"[secrets]\nsealing = {json.dumps([self.secrets['sealing']])}\n\n"
-            f"[tokens]\npairwise_salt = {json.dumps(self.secrets['pairwise_salt'])}\n"
+            f"[tokens]\npairwise_salt = {json.dumps(self.secrets['pairwise_salt'])}\n\n"
+            # commands have to know the client metadata that the server's extensions add
+            f"[compat]\n{_list_switches(settings.compat)}"
         )
         target = self.path / SETTINGS_FILE
         if not target.exists() or target.read_text(encoding="utf-8") != text:
@@ -70,20 +81,20 @@ class DataFolder:
             self._written = text
 
     def _load_secrets(self) -> dict[str, str]:
-        stored: dict[str, str] | None = self._read(SECRETS_FILE)
+        stored: dict[str, str] | None = self._read(SECRETS_FILE, None)
         if stored is None:
             stored = {"sealing": secrets.token_urlsafe(32), "pairwise_salt": secrets.token_urlsafe(32)}
             if self.path is not None:
                 write_private(self.path / SECRETS_FILE, json.dumps(stored) + "\n")
         return stored
 
-    def _read(self, name: str) -> Any:
+    def _read(self, name: str, default: Any) -> Any:
         if self.path is None:
-            return None
+            return default
         try:
             return json.loads((self.path / name).read_text(encoding="utf-8"))
         except FileNotFoundError:
-            return None
+            return default
         except ValueError as error:
             raise ConfigurationError(
                 f"{self.path / name} is damaged: {error}. Remove {self.path} to start anew."

@@ -67,10 +67,10 @@ def revoke(invocation: Invocation, kid: str) -> None:
 @keys.command()
 @pass_invocation
 def reencrypt(invocation: Invocation) -> int:
-    """Seal the private keys in the database under the newest secret of the ring, in every tenant.
+    """Seal private keys, and secrets of clients that sign with them, under the ring's newest secret, in every tenant.
 
     Safe to run beside servers, to break off and to repeat. The answer says what still needs an older secret: digests
-    of client secrets follow when their clients authenticate the next time. Exit code 1: a key cannot be opened.
+    of other client secrets follow when their clients authenticate the next time. Exit code 1: a key cannot be opened.
     """
     from grantway.admin import keys as use_cases
 

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, TextIO
 if TYPE_CHECKING:
     from grantway.cli.invocation import Invocation
 
+_FIRST_SECOND, _LAST_SECOND = -62_135_596_800, 253_402_300_799  # of the years 1 to 9999
+
 
 def write_json(document: Any, stream: TextIO | None = None) -> None:
     print(json.dumps(document, indent=2, ensure_ascii=False), file=stream or sys.stdout)
@@ -85,12 +87,13 @@ def format_value(value: Any) -> str:
 
 
 def format_instant(at: int | None) -> str | None:
-    """``2026-01-31T12:00:00Z`` for milliseconds since the epoch."""
+    """``2026-01-31T12:00:00Z`` for milliseconds since the epoch; what is beyond the year 9999 is its last second."""
     import datetime as dt
 
     if not at:
         return None
-    return dt.datetime.fromtimestamp(at / 1000, dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    seconds = max(_FIRST_SECOND, min(at // 1000, _LAST_SECOND))
+    return (dt.datetime(1970, 1, 1, tzinfo=dt.UTC) + dt.timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def clean(text: str) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import sys
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -11,6 +13,8 @@ from grantway.cli.output import write_note, write_object
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from grantway.cli.relying_party import RelyingParty
 
 
 def _client_options(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -26,6 +30,29 @@ def _client_options(function: Callable[..., Any]) -> Callable[..., Any]:
     return function
 
 
+def _as_client(function: Callable[..., None]) -> Callable[..., None]:
+    """Hands a command the client of ``_client_options``, and the audience in the form of a request."""
+
+    @functools.wraps(function)
+    def run(
+        invocation: Invocation,
+        /,
+        client_id: str,
+        client_secret: str | None,
+        auth_method: str | None,
+        issuer: str | None,
+        audience: tuple[str, ...],
+        **options: Any,
+    ) -> None:
+        from grantway.cli.relying_party import RelyingParty
+
+        issuer = issuer or invocation.load_settings().issuer
+        with RelyingParty(issuer, client_id, client_secret, auth_method) as party:
+            function(invocation, party, audience=" ".join(audience), **options)
+
+    return run
+
+
 @click.group(cls=Group)
 def perform() -> None:
     """Get tokens as a client does."""
@@ -35,21 +62,11 @@ def perform() -> None:
 @_client_options
 @click.option("--scope", help="Separated by spaces.")
 @pass_invocation
-def client_credentials(
-    invocation: Invocation,
-    client_id: str,
-    client_secret: str | None,
-    auth_method: str | None,
-    issuer: str | None,
-    audience: tuple[str, ...],
-    scope: str | None,
-) -> None:
+@_as_client
+def client_credentials(invocation: Invocation, party: RelyingParty, audience: str, scope: str | None) -> None:
     """Get a token for the client itself (RFC 6749 §4.4)."""
-    from grantway.cli.relying_party import RelyingParty
-
-    with RelyingParty(issuer or invocation.load_settings().issuer, client_id, client_secret, auth_method) as party:
-        form = {"grant_type": "client_credentials", "audience": " ".join(audience), "scope": scope}
-        write_object(invocation, party.request_token(form))
+    form = {"grant_type": "client_credentials", "audience": audience, "scope": scope}
+    write_object(invocation, party.request_token(form))
 
 
 @perform.command("authorization-code")
@@ -63,14 +80,11 @@ def client_credentials(
 @click.option("--no-open", is_flag=True, help="Only print the address; open no browser.")
 @click.option("--timeout", type=click.IntRange(1), default=300, show_default=True, help="Seconds to wait.")
 @pass_invocation
+@_as_client
 def authorization_code(
     invocation: Invocation,
+    party: RelyingParty,
     /,
-    client_id: str,
-    client_secret: str | None,
-    auth_method: str | None,
-    issuer: str | None,
-    audience: tuple[str, ...],
     port: int,
     redirect_uri: str | None,
     no_open: bool,
@@ -78,15 +92,35 @@ def authorization_code(
     **request: Any,
 ) -> None:
     """Send the browser through log-in and consent, and get tokens for its user (RFC 6749 §4.1, with PKCE)."""
-    from grantway.cli.relying_party import Callback, RelyingParty
+    from grantway.cli.relying_party import Callback
 
-    with (
-        RelyingParty(issuer or invocation.load_settings().issuer, client_id, client_secret, auth_method) as party,
-        Callback(port) as callback,
-    ):
-        flow = party.begin(redirect_uri or callback.url, audience=" ".join(audience), **request)
+    with Callback(port) as callback:
+        flow = party.begin(redirect_uri or callback.url, **request)
         write_note(f"Open {flow.url}")
         if not no_open:
             click.launch(flow.url)
         answer = callback.wait(timeout)
         write_object(invocation, party.finish(flow, answer))
+
+
+@perform.command("device-code")
+@_client_options
+@click.option("--scope", default="openid offline_access", show_default=True, help="Separated by spaces.")
+@click.option("--no-qr", is_flag=True, help="Draw no QR code on the terminal.")
+@pass_invocation
+@_as_client
+def device_code(invocation: Invocation, party: RelyingParty, audience: str, scope: str, no_qr: bool) -> None:
+    """Be a device without a browser: show a code, wait for somebody to type it elsewhere, get tokens (RFC 8628)."""
+    flow = party.begin_device(scope=scope, audience=audience)
+    write_note(f"Open {flow.verification_uri_complete or flow.verification_uri}")
+    write_note(f"or type {flow.user_code} at {flow.verification_uri}")
+    if not no_qr and sys.stderr.isatty():
+        _draw(flow.verification_uri_complete or flow.verification_uri)
+    write_object(invocation, party.finish_device(flow))
+
+
+def _draw(url: str) -> None:
+    """A QR code, for a telephone."""
+    import segno
+
+    segno.make(url, micro=False).terminal(sys.stderr, compact=True, border=2)

@@ -8,23 +8,38 @@ import http.server
 import secrets
 import time
 from collections.abc import Mapping
-from typing import Any, Self
+from typing import Annotated, Any, Self
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 import httpx2
-from msgspec import Struct
+import msgspec
+from msgspec import Meta, Struct
 
 from grantway.config import is_loopback_url
 from grantway.errors import AccessDenied, GrantwayError, InvalidClient
+from grantway.protocol.device import DEVICE_CODE
 
 TIMEOUT = 30.0
 CLOCK_SKEW = 60
+DEVICE_INTERVAL = 5
+"""Seconds between two polls where the server names none, and how many more after each slow_down (RFC 8628 §3.5)."""
 _DONE = b"""<!doctype html><html lang="en"><meta charset="utf-8"><title>Grantway</title>
 <body style="font: 1.1rem system-ui; margin: 3rem"><p>Done. You can close this window.</p></body></html>"""
 
 
 class FlowFailed(GrantwayError):
-    """The server answered with an error, or with something a client must not believe."""
+    """The server answered with an error, or with something a client must not believe.
+
+    ``error`` is the code it answered with, or empty.
+    """
+
+    def __init__(self, message: str, error: str = "") -> None:
+        super().__init__(message)
+        self.error = error
+
+
+class Unreachable(FlowFailed):
+    """Nothing came back, so nothing is known."""
 
 
 class Flow(Struct, frozen=True, kw_only=True):
@@ -35,6 +50,18 @@ class Flow(Struct, frozen=True, kw_only=True):
     state: str
     nonce: str | None
     code_verifier: str
+
+
+class DeviceFlow(Struct, frozen=True):
+    """A device authorization request that waits for a person (RFC 8628 §3.2). ``expires_in``, ``interval``: seconds."""
+
+    device_code: str
+    user_code: str
+    verification_uri: str
+    expires_in: float
+    verification_uri_complete: str | None = None
+    interval: Annotated[float, Meta(gt=0)] = DEVICE_INTERVAL
+    scope: str = ""
 
 
 class RelyingParty:
@@ -115,7 +142,43 @@ class RelyingParty:
         return tokens
 
     def request_token(self, form: Mapping[str, str | None]) -> dict[str, Any]:
-        """One request to the token endpoint, authenticated as the client does (RFC 6749 §2.3.1)."""
+        """One request to the token endpoint."""
+        return self._post("token_endpoint", form)
+
+    def begin_device(self, *, scope: str, **parameters: Any) -> DeviceFlow:
+        """Gets the codes of a device authorization request (RFC 8628 §3.1)."""
+        answer = self._post("device_authorization_endpoint", {"scope": scope, **parameters})
+        try:
+            return msgspec.convert({**answer, "scope": scope}, DeviceFlow)
+        except msgspec.ValidationError as error:
+            raise FlowFailed(f"The answer to the device authorization request is not sound: {error}.") from error
+
+    def finish_device(self, flow: DeviceFlow) -> dict[str, Any]:
+        """Polls until somebody has answered, then checks the ID token (RFC 8628 §3.4, §3.5).
+
+        Raises:
+            AccessDenied: the person said no. FlowFailed: the code has expired, or anything else went wrong.
+        """
+        form = {"grant_type": DEVICE_CODE, "device_code": flow.device_code}
+        interval, until = flow.interval, time.monotonic() + flow.expires_in
+        while time.monotonic() + interval < until:
+            time.sleep(interval)
+            try:
+                tokens = self.request_token(form)
+            except Unreachable:
+                interval *= 2  # RFC 8628 §3.5: after a timeout less often
+            except FlowFailed as error:
+                if error.error not in ("authorization_pending", "slow_down"):
+                    raise
+                interval += DEVICE_INTERVAL if error.error == "slow_down" else 0
+            else:
+                if "openid" in flow.scope.split():
+                    tokens["id_token_claims"] = self._check_id_token(tokens.get("id_token"), None)
+                return tokens
+        raise FlowFailed("Nobody answered in time: the code has expired.", "expired_token")
+
+    def _post(self, endpoint: str, form: Mapping[str, str | None]) -> dict[str, Any]:
+        """A form, authenticated as the client does (RFC 6749 §2.3.1)."""
         form, headers = _without_empty(form), {}
         if self.auth_method == "client_secret_basic":
             pair = f"{quote(self.client_id, safe='')}:{quote(self.client_secret or '', safe='')}"
@@ -124,10 +187,10 @@ class RelyingParty:
             form["client_id"] = self.client_id
             if self.auth_method == "client_secret_post":
                 form["client_secret"] = self.client_secret or ""
-        return self._read(self._send("POST", self._endpoint("token_endpoint"), data=form, headers=headers))
+        return self._read(self._send("POST", self._endpoint(endpoint), data=form, headers=headers))
 
-    def _check_id_token(self, id_token: object, nonce: str) -> dict[str, Any]:
-        """OpenID Connect Core §3.1.3.7."""
+    def _check_id_token(self, id_token: object, nonce: str | None) -> dict[str, Any]:
+        """OpenID Connect Core §3.1.3.7. ``nonce``: None where none was sent."""
         from joserfc import jwt
         from joserfc.errors import JoseError
         from joserfc.jwk import KeySet
@@ -138,13 +201,14 @@ class RelyingParty:
         try:
             token = jwt.decode(id_token, keys, algorithms=["RS256", "PS256", "ES256", "EdDSA"])
             now = int(time.time())
+            sent: dict[str, Any] = {"nonce": {"essential": True, "value": nonce}} if nonce is not None else {}
             jwt.JWTClaimsRegistry(
                 now=now,
                 leeway=CLOCK_SKEW,
                 iss={"essential": True, "value": self.issuer},
                 aud={"essential": True, "value": self.client_id},
                 exp={"essential": True},
-                nonce={"essential": True, "value": nonce},
+                **sent,
             ).validate(token.claims)
         except (JoseError, ValueError) as error:
             raise FlowFailed(f"The ID token must not be believed: {error}") from error
@@ -162,7 +226,7 @@ class RelyingParty:
         try:
             return self.http.request(method, url, **arguments)
         except (httpx2.HTTPError, httpx2.InvalidURL) as error:
-            raise FlowFailed(f"{urlsplit(url).netloc}: {error}") from error
+            raise Unreachable(f"{urlsplit(url).netloc}: {error}") from error
 
     def _read(self, response: httpx2.Response) -> dict[str, Any]:
         try:
@@ -237,4 +301,4 @@ def _build_failure(answer: Mapping[str, Any]) -> GrantwayError:
     for kind in (AccessDenied, InvalidClient):
         if answer.get("error") == kind.code:
             return kind(text)
-    return FlowFailed(text or "The server answered with an error.")
+    return FlowFailed(text or "The server answered with an error.", str(answer.get("error", "")))

@@ -29,6 +29,9 @@ COMMANDS = {
     "restore": "backup:restore",
     "clients": "clients:clients",
     "users": "users:users",
+    "scopes": "scopes:scopes",
+    "trusted-issuers": "trusted_issuers:trusted_issuers",
+    "initial-access-tokens": "initial_access_tokens:initial_access_tokens",
     "keys": "keys:keys",
     "authorizations": "authorizations:authorizations",
     "sessions": "sessions:sessions",
@@ -83,6 +86,7 @@ def run(arguments: Sequence[str]) -> int:
     """Runs one command and returns the exit code."""
     is_json = "--json" in arguments
     try:
+        _check_text(arguments)
         code = cli.main(args=list(arguments), prog_name="grantway", standalone_mode=False)
         sys.stdout.flush()
     except click.UsageError as error:
@@ -97,6 +101,13 @@ def run(arguments: Sequence[str]) -> int:
     except (click.ClickException, errors.GrantwayError, OSError) as error:
         return _report(error, is_json)
     return code if isinstance(code, int) else OK
+
+
+def _check_text(arguments: Sequence[str]) -> None:
+    """Bytes that are no text stand in arguments as lone surrogates, which nothing can store or print."""
+    for argument in arguments:
+        if any("\ud800" <= character <= "\udfff" for character in argument):
+            raise click.UsageError(f"This argument is not text in UTF-8: {argument[:64]!a}.")
 
 
 def _refuse_usage(error: click.UsageError, is_json: bool) -> int:

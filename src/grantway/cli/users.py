@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from grantway.cli.administration import administer, find_actor
 from grantway.cli.invocation import Group, Invocation, cursor_option, limit_option, pass_invocation, tenant_option
+from grantway.cli.json_documents import parse_value
 from grantway.cli.output import format_instant, write_message, write_object, write_table
 from grantway.cli.secret_input import read_password
 
@@ -245,7 +245,7 @@ def _parse_value(text: str) -> Any:
     if text not in ("true", "false") and text[:1] not in ("{", "[", '"'):
         return text
     try:
-        return json.loads(text)
+        return parse_value(text)
     except ValueError:
         return text
 

@@ -14,6 +14,7 @@ class PublicClient(ClientAuthentication):
     spec = "RFC 7591 §2"
     methods = ("none",)
     is_replayable = True
+    is_ambient = True
     parameters = ("client_id",)
 
     def parse_credential(self, request: Request, parameters: Parameters) -> Credential | None:

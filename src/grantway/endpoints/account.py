@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from abc import abstractmethod
 
-from grantway.accounts import change_password
-from grantway.browser import begin_session, check_form, end_session, find_keep_until, load_session
+from grantway.accounts import change_password, end_password_grants
+from grantway.browser import begin_session, check_form, load_session
 from grantway.endpoints.dispatcher import redirect
-from grantway.endpoints.presentation import describe_account, render
+from grantway.endpoints.leaving import log_out, show_logged_out
+from grantway.endpoints.presentation import ask_to_wait, describe_account, list_languages, render
 from grantway.errors import Conflict, InvalidRequest, TooManyRequests, Unprocessable
-from grantway.events import ConsentRevoked, LoggedOut, PasswordChanged
+from grantway.events import ConsentRevoked, PasswordChanged
 from grantway.extension import Call, Endpoint, Login
 from grantway.model import Session, Subject
 from grantway.protocol.message import Parameters, Response
-from grantway.protocol.scope import STANDARD_SCOPES
+from grantway.scopes import load_descriptions
 
 _MOST_SHOWN = 100
 
@@ -40,6 +41,7 @@ async def show_account(
     subject = await _load_subject(call, session)
     sessions = await store.list_sessions(tenant, subject.subject, now=call.now)
     granted = await store.list_authorizations(tenant, subject=subject.subject, limit=_MOST_SHOWN)
+    describe = await load_descriptions(call, list_languages(call))
     by_client: dict[str, dict[str, object]] = {}
     for authorization in granted.items:
         client = await call.runtime.grid.client(tenant, authorization.client_id)
@@ -53,7 +55,7 @@ async def show_account(
                 "created_at": authorization.created_at,
             },
         )
-        described = [STANDARD_SCOPES.get(scope, scope) for scope in authorization.scope]
+        described = [describe(scope) for scope in authorization.scope]
         entry["scope"] = list(dict.fromkeys([*entry["scope"], *described]))  # type: ignore[misc]
         entry["created_at"] = min(int(str(entry["created_at"])), authorization.created_at)
     context = {
@@ -113,7 +115,7 @@ class EndSessions(AccountChange):
     path = "/account/sessions"
 
     async def change(self, call: Call, session: Session, form: Parameters) -> Response:
-        store, tenant, until = call.runtime.store, call.tenant.tenant, find_keep_until(call)
+        store, tenant, until = call.runtime.store, call.tenant.tenant, call.keep_until
         if form.get("action") == "end_others":
             await store.end_sessions(tenant, session.subject, now=call.now, keep_until=until, keep=session.session_id)
             return await show_account(call, session, message="You are signed out everywhere else.")
@@ -121,8 +123,7 @@ class EndSessions(AccountChange):
         if chosen is None or chosen.subject != session.subject:
             raise InvalidRequest("There is no such session.")
         if chosen.session_id == session.session_id:
-            await end_session(call, session)
-            return redirect(f"{call.base}/login")
+            return show_logged_out(call, await log_out(call, session), return_url=f"{call.tenant.issuer}/login")
         await store.end_session(tenant, chosen.session_id, now=call.now, keep_until=until)
         return await show_account(call, session, message="That session has ended.")
 
@@ -140,7 +141,7 @@ class RevokeClient(AccountChange):
         await call.runtime.store.revoke_authorizations(
             call.tenant.tenant,
             now=call.now,
-            keep_until=find_keep_until(call),
+            keep_until=call.keep_until,
             subject=session.subject,
             client_id=client_id,
         )
@@ -151,7 +152,8 @@ class RevokeClient(AccountChange):
 
 
 class ChangePassword(AccountChange):
-    """A new password, for whoever knows the old one. Every other session ends."""
+    """A new password, for whoever knows the old one. Every other session ends, and whatever an application got for the
+    old password itself (RFC 6749 §4.3): who knew it had no session to end."""
 
     name = "account_password"
     path = "/account/password"
@@ -172,11 +174,12 @@ class ChangePassword(AccountChange):
             return await show_account(call, session, errors=errors, status=409)
         except TooManyRequests as error:
             errors = {"current_password": error.description}
-            return await show_account(call, session, errors=errors, status=429)
+            return ask_to_wait(await show_account(call, session, errors=errors, status=429), error)
         await runtime.throttle.forgive_login(tenant, subject.username_key, call.request.address)
         await runtime.store.end_sessions(
-            tenant, subject.subject, now=call.now, keep_until=find_keep_until(call), keep=session.session_id
+            tenant, subject.subject, now=call.now, keep_until=call.keep_until, keep=session.session_id
         )
+        await end_password_grants(runtime, subject, now=call.now, keep_until=call.keep_until)
         renewed = await begin_session(
             call,
             Login(subject=subject, acr=session.acr or runtime.settings.interaction.acr, amr=session.amr),
@@ -193,8 +196,4 @@ class SignOut(AccountChange):
     path = "/account/logout"
 
     async def change(self, call: Call, session: Session, form: Parameters) -> Response:
-        await end_session(call, session)
-        call.runtime.events.emit(
-            LoggedOut(tenant=call.tenant.tenant, at=call.now, subject=session.subject, session_id=session.session_id)
-        )
-        return render(call, "logged_out", {"client": None, "return_url": None})
+        return show_logged_out(call, await log_out(call, session))

@@ -22,9 +22,11 @@ from grantway.protocol.authorization import (
     parse_response_mode,
     parse_state,
 )
-from grantway.protocol.message import Parameters, Response, merge_parameters, parse_parameters
+from grantway.protocol.lifespan import describe_lifespans
+from grantway.protocol.message import Parameters, Response, merge_parameters
 from grantway.protocol.redirect_uri import choose_redirect_uri
 from grantway.protocol.vocabulary import DISPLAYS, PROMPTS, RESPONSE_MODES, RESPONSE_TYPES
+from grantway.scopes import find_default_scope, find_scope_policy
 
 
 class Authorize(Endpoint):
@@ -34,6 +36,9 @@ class Authorize(Endpoint):
     methods = ("GET", "POST")
     service = "authorize"
     is_page = True
+    grant_types = ("implicit",)
+    jwt_parameters = ("id_token_hint",)
+    client_metadata = describe_lifespans("implicit", "access", "id")
 
     async def handle(self, call: Call) -> Response:
         parameters = _read_parameters(call)
@@ -64,11 +69,8 @@ class Authorize(Endpoint):
 
 
 def _read_parameters(call: Call) -> Parameters:
-    limit = call.runtime.settings.serve.max_parameters
-    query = parse_parameters(call.request.query, limit=limit)
-    if call.request.method != "POST":
-        return query
-    return merge_parameters(query, call.form())
+    query = call.query()
+    return merge_parameters(query, call.form()) if call.request.method == "POST" else query
 
 
 async def _find_client(call: Call, parameters: Parameters) -> tuple[Client, str]:
@@ -82,7 +84,8 @@ async def _find_client(call: Call, parameters: Parameters) -> tuple[Client, str]
     client = await call.runtime.grid.client(call.tenant.tenant, client_id) if len(client_id) <= 255 else None
     if client is None or not client.enabled:
         raise InvalidClient("The application is not known here, or is disabled.", detail="authorization endpoint")
-    is_openid = "openid" in (parameters.get("scope") or "").split(" ")
+    policy = find_scope_policy(call.runtime, client)
+    is_openid = "openid" in policy.spell_out(parameters.get("scope") or "").split(" ")
     return client, choose_redirect_uri(parameters.get("redirect_uri"), client, is_openid=is_openid)
 
 
@@ -116,6 +119,8 @@ async def _check(
         policy=AuthorizationPolicy(
             require_pkce=runtime.settings.tokens.require_pkce,
             acr_values=(runtime.settings.interaction.acr,),
+            scope=find_scope_policy(runtime, client),
+            default_scope=await find_default_scope(call, client),
             hinted_subject=hinted.subject_identifier if hinted else None,
         ),
     )

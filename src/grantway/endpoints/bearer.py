@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from grantway.errors import InvalidRequest, InvalidToken
 from grantway.extension import Call
-from grantway.protocol.message import FORM, parse_parameters
+from grantway.protocol.message import FORM
 
 
 def read_bearer(call: Call) -> str:
@@ -16,13 +16,12 @@ def read_bearer(call: Call) -> str:
     """
     request = call.request
     if b"access_token=" in request.query:
-        query = parse_parameters(request.query, limit=call.runtime.settings.serve.max_parameters)
+        query = call.query()
         if query.has("access_token"):
             raise InvalidRequest("An access token must not be sent in the query.")
     header = request.header(b"authorization")
-    content_type = (request.header(b"content-type") or b"").split(b";", 1)[0].strip().lower()
     in_form = None
-    if request.method == "POST" and content_type == FORM:
+    if request.method == "POST" and request.media_type() == FORM:
         form = call.form()
         form.check_unique()
         in_form = form.get("access_token")

@@ -7,21 +7,30 @@ so there is nothing in the page to weaken.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from msgspec.structs import replace
 
 from grantway.browser import begin_session, check_form, find_browser, load_session
+from grantway.endpoints.device_decision import describe_device
 from grantway.endpoints.dispatcher import Flow, advance, choose_step, load_flow, redirect
-from grantway.endpoints.presentation import describe_account, describe_client, render
+from grantway.endpoints.presentation import (
+    ask_to_wait,
+    describe_account,
+    describe_client,
+    find_form_action,
+    list_languages,
+    render,
+)
 from grantway.errors import InvalidRequest, OAuthError, TooManyRequests
 from grantway.extension import Call, Endpoint
 from grantway.model import Interaction, Session
 from grantway.protocol.interaction import AskConsent, Login, SelectAccount, Step
-from grantway.protocol.message import Parameters, Response, parse_parameters
-from grantway.protocol.redirect_uri import build_form_action
-from grantway.protocol.scope import STANDARD_SCOPES, intersect_scope
+from grantway.protocol.message import Parameters, Response
+from grantway.protocol.scope import intersect_scope
 from grantway.protocol.vocabulary import CLAIM_SCOPES
+from grantway.scopes import load_descriptions
 
 WRONG_CREDENTIALS = "That username and password do not match."
 
@@ -52,7 +61,8 @@ class InteractionPage(Endpoint):
         if isinstance(step, SelectAccount):
             return await self._show_page(call, flow, "select_account", {}, error)
         if isinstance(step, AskConsent):
-            return await self._show_page(call, flow, "consent", _describe_consent(flow, step), error)
+            describe = await load_descriptions(call, list_languages(call, flow.request.ui_locales))
+            return await self._show_page(call, flow, "consent", _describe_consent(flow, step, describe), error)
         return await advance(call, flow)
 
     def _show_login(
@@ -82,13 +92,12 @@ class InteractionPage(Endpoint):
         self, call: Call, flow: Flow, page: str, context: dict[str, Any], error: str | None, status: int
     ) -> Response:
         action = f"{call.base}/interaction?id={_interaction(flow).interaction_id}"
-        form_action = build_form_action(flow.request.redirect_uri)
         return render(
             call,
             page,
-            {**context, "action": action, "error": error},
+            {**context, "action": action, "error": error, "device": describe_device(call, flow.request)},
             status=status,
-            form_action=form_action,
+            form_action=find_form_action(flow.request),
             locales=flow.request.ui_locales,
         )
 
@@ -116,9 +125,8 @@ class InteractionPage(Endpoint):
         try:
             login = await call.runtime.extensions.authenticators["password"].authenticate(call, form)
         except TooManyRequests as error:
-            response = self._show_login(call, flow, username=username, error=error.description, status=429)
-            response.headers.append((b"retry-after", str(error.retry_after).encode()))
-            return response
+            page = self._show_login(call, flow, username=username, error=error.description, status=429)
+            return ask_to_wait(page, error)
         if login is None:
             return self._show_login(call, flow, username=username, error=WRONG_CREDENTIALS, status=401)
         session = await begin_session(call, login, remember=form.get("remember") == "1")
@@ -138,7 +146,7 @@ async def load_interaction_flow(call: Call) -> Flow:
     Raises:
         InvalidRequest: it is unknown, over, another browser's, or its client has gone. The same text for all.
     """
-    query = parse_parameters(call.request.query, limit=call.runtime.settings.serve.max_parameters)
+    query = call.query()
     query.check_unique()
     identifier = query.get("id") or query.get("interaction") or ""
     tenant = call.tenant.tenant
@@ -182,19 +190,24 @@ def _interaction(flow: Flow) -> Interaction:
     return flow.interaction
 
 
-def _describe_consent(flow: Flow, step: AskConsent) -> dict[str, Any]:
-    """Only what is new is asked; where nothing is, what was allowed before is confirmed."""
-    asked = step.new_scope or step.scope
-    shown = [scope for scope in step.scope if scope in asked or scope == "openid"]
+def _find_asked(step: AskConsent) -> tuple[str, ...]:
+    """Only what is new is asked; where nothing is, what was allowed before is confirmed. Never what is exempt."""
+    return step.new_scope or tuple(scope for scope in step.scope if scope not in step.exempt_scope)
+
+
+def _describe_consent(flow: Flow, step: AskConsent, describe: Callable[[str], str]) -> dict[str, Any]:
+    asked = _find_asked(step)
+    # a page that appears for another reason tells what there is to tell
+    shown = [scope for scope in step.scope if scope in asked or scope == "openid" or not asked]
     # claims asked for by name: what they tell is told, though there is no scope to untick
     named = [scope for scope in dict.fromkeys(CLAIM_SCOPES[claim] for claim in step.new_claims) if scope not in shown]
     return {
         "scopes": [
             {
                 "name": scope,
-                "description": STANDARD_SCOPES.get(scope, scope),
+                "description": describe(scope),
                 "is_new": scope in (*step.new_scope, *named) and flow.consent is not None,
-                "is_required": scope == "openid" or scope in named,
+                "is_required": scope == "openid" or scope not in asked,
             }
             for scope in (*shown, *named)
         ],
@@ -204,7 +217,7 @@ def _describe_consent(flow: Flow, step: AskConsent) -> dict[str, Any]:
 
 def _read_granted_scope(flow: Flow, step: AskConsent, form: Parameters) -> tuple[str, ...]:
     """The boxes left ticked among those shown, what was allowed before and not shown, and ``openid`` itself."""
-    asked = step.new_scope or step.scope
+    asked = _find_asked(step)
     ticked = set(form.list("scope"))
     kept = [scope for scope in step.scope if scope not in asked or scope in ticked or scope == "openid"]
     return intersect_scope(flow.request.scope, kept)

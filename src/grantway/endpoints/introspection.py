@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from grantway.endpoints.dispatcher import identify
 from grantway.errors import InvalidGrant, InvalidRequest, UnauthorizedClient
 from grantway.events import TokenIntrospected
 from grantway.extension import Again, Call, Endpoint, Runtime
@@ -14,6 +13,7 @@ from grantway.gate import (
     check_authorization,
     find_access,
     find_end_of_proof,
+    is_concerned,
     is_refresh_idle,
 )
 from grantway.model import Client, SigningKey, Tenant
@@ -29,6 +29,7 @@ class Introspection(Endpoint):
     methods = ("POST",)
     service = "introspect"
     parameters = ("token", "token_type_hint")
+    jwt_parameters = ("token",)
     has_cors = True
     challenge = b"Basic"
     is_replayable = True
@@ -64,8 +65,9 @@ _INACTIVE = {"active": False}
 
 
 def list_auth_methods(runtime: Runtime) -> list[str]:
-    """Every client authentication method there is."""
-    return [method for family in runtime.extensions.client_authentications for method in family.methods]
+    """Every client authentication method that clients may use."""
+    families = runtime.extensions.client_authentications
+    return [method for family in families for method in family.list_methods(runtime.settings)]
 
 
 async def _describe_access(call: Call, client: Client, token: str) -> dict[str, Any] | None:
@@ -74,7 +76,7 @@ async def _describe_access(call: Call, client: Client, token: str) -> dict[str, 
     if claims is None or not is_concerned(client, claims.client_id, claims.audience or (call.tenant.issuer,)):
         return None
     answer = await build_access_answer(call, claims)
-    if call.wants_again and call.is_replayable and (keys is not None or not claims.is_jwt):
+    if call.wants_again and call.is_replayable and not claims.ancestors and (keys is not None or not claims.is_jwt):
         owner = call.runtime.grid.recall_client(call.tenant.tenant, claims.client_id)
         if owner is not None and owner.enabled:
             call.again = _ActiveAgain(call, (client, owner), claims, answer, keys)
@@ -116,13 +118,6 @@ def _build_event(tenant: str, now: int, client: Client, *, is_active: bool) -> T
     return TokenIntrospected(tenant=tenant, at=now, client_id=client.client_id, active=is_active)
 
 
-def is_concerned(client: Client, owner: str, audience: tuple[str, ...]) -> bool:
-    """Whether a token is the client's own, or meant for it: by its client_id or as the resource server it is."""
-    if client.client_id == owner or client.client_id in audience:
-        return True
-    return any(identifier in audience for identifier in client.resource_identifiers)
-
-
 async def build_access_answer(call: Call, claims: AccessClaims) -> dict[str, Any]:
     """The members of RFC 7662 §2.2. ``sub`` is the subject as the token's own client knows it."""
     answer: dict[str, Any] = {
@@ -141,11 +136,13 @@ async def build_access_answer(call: Call, claims: AccessClaims) -> dict[str, Any
     }
     if claims.subject is not None:
         owner = await call.runtime.grid.client(call.tenant.tenant, claims.client_id)
-        answer["sub"] = identify(call, owner, claims.subject) if owner is not None else claims.subject
+        answer["sub"] = call.runtime.identify(owner, claims.subject) if owner is not None else claims.subject
         optional = {"auth_time": claims.auth_time, "acr": claims.acr, "sid": claims.session_id}
         answer |= {name: value for name, value in optional.items() if value is not None}
     if claims.confirmation:
-        answer["cnf"] = claims.confirmation
+        answer["cnf"] = claims.confirmation  # RFC 8705 §3.2
+    if claims.extra:
+        answer = {**claims.extra, **answer, "ext": claims.extra}  # `ext`: where Hydra's clients look for them
     return answer
 
 
@@ -172,7 +169,7 @@ async def _describe_refresh(call: Call, client: Client, token: str) -> dict[str,
         "active": True,
         "scope": format_scope(authorization.scope),
         "client_id": client.client_id,
-        "sub": identify(call, client, subject) if subject is not None else client.client_id,
+        "sub": call.runtime.identify(client, subject) if subject is not None else client.client_id,
         "iss": call.tenant.issuer,
         "exp": claims.expires_at // 1000,
         "iat": claims.issued_at // 1000,

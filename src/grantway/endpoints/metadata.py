@@ -11,10 +11,11 @@ from typing import Any
 
 import msgspec
 
-from grantway.extension import Call, Endpoint, Extension, Runtime
-from grantway.model import Tenant
+from grantway.errors import StoreUnavailable
+from grantway.extension import Call, Endpoint, Runtime
+from grantway.model import Entry, Tenant
 from grantway.protocol.message import JSON_TYPE, NO_SNIFF, Response
-from grantway.protocol.scope import STANDARD_SCOPES
+from grantway.scopes import list_advertised
 
 
 class Discovery(Endpoint):
@@ -29,16 +30,19 @@ class Discovery(Endpoint):
     is_answered_when_stale = True
 
     def __init__(self) -> None:
-        self._documents: dict[tuple[str, str, tuple[str, ...]], bytes] = {}
+        self._documents: dict[tuple[str, str, tuple[str, ...]], tuple[tuple[Entry, ...], bytes]] = {}
+        """The document of each issuer, with the registered scopes it was made from."""
 
     async def handle(self, call: Call) -> Response:
         algorithms = tuple(await call.runtime.keys.list_algorithms(call.tenant.tenant))
+        scopes = await _load_scopes(call)
         key = (call.tenant.tenant, call.tenant.issuer, algorithms)
-        document = self._documents.get(key)
-        if document is None:
+        made_from, document = self._documents.get(key, (None, b""))
+        if made_from is not scopes:  # a change of any kind makes another tuple
             if len(self._documents) > _MOST_DOCUMENTS:
                 self._documents.clear()
-            document = self._documents[key] = msgspec.json.encode(build_metadata(call.runtime, call.tenant, algorithms))
+            document = msgspec.json.encode(build_metadata(call.runtime, call.tenant, algorithms, scopes))
+            self._documents[key] = scopes, document
         return Response(headers=[JSON_TYPE, _cache(call), NO_SNIFF], body=document)
 
 
@@ -72,28 +76,32 @@ class JsonWebKeySet(Endpoint):
 _MOST_DOCUMENTS = 10_000  # one a tenant
 
 
+async def _load_scopes(call: Call) -> tuple[Entry, ...]:
+    """The registered scopes, as far as they are known: a server need not advertise all it has (RFC 8414 §2), and must
+    not fail to say where its endpoints are."""
+    try:
+        return await call.runtime.grid.entries(call.tenant.tenant, "scope", or_stale=True)
+    except StoreUnavailable:
+        return ()
+
+
 def _cache(call: Call) -> tuple[bytes, bytes]:
     return (b"cache-control", b"public, max-age=%d" % call.runtime.settings.keys.jwks_max_age)
 
 
-def build_metadata(runtime: Runtime, tenant: Tenant, algorithms: tuple[str, ...]) -> dict[str, Any]:
+def build_metadata(
+    runtime: Runtime, tenant: Tenant, algorithms: tuple[str, ...], scopes: tuple[Entry, ...]
+) -> dict[str, Any]:
     """The metadata document: what belongs to no extension, and what each of them states (RFC 8414 §2)."""
     has_pairwise = runtime.settings.tokens.pairwise_salt is not None
     document: dict[str, Any] = {
         "issuer": tenant.issuer,
-        "scopes_supported": list(STANDARD_SCOPES),
+        "scopes_supported": list_advertised(scopes),
         "subject_types_supported": ["public", "pairwise"] if has_pairwise else ["public"],
         "id_token_signing_alg_values_supported": list(algorithms),
     }
-    extensions = runtime.extensions
-    sources: list[Extension] = [
-        *extensions.endpoints.values(),
-        *extensions.client_authentications,
-        *extensions.grants.values(),
-        *extensions.features,
-    ]
-    for source in sources:
-        _merge(document, source.discovery(runtime, tenant))
+    for extension in runtime.extensions.all:
+        _merge(document, extension.discovery(runtime, tenant))
     return document
 
 

@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from grantway.browser import build_csrf_token, find_browser
+from grantway.errors import TooManyRequests
 from grantway.extension import Call
-from grantway.model import Client, Subject
+from grantway.model import AuthorizationRequest, Client, Subject
 from grantway.protocol.message import Response
+from grantway.protocol.redirect_uri import build_form_action
 
 
 def render(
@@ -18,6 +20,7 @@ def render(
     *,
     status: int = 200,
     form_action: str | None = None,
+    frame_sources: Sequence[str] = (),
     locales: Sequence[str] = (),
 ) -> Response:
     """Renders a page with what every page needs; a page with a form is tied to this browser.
@@ -31,10 +34,30 @@ def render(
     }
     if "action" in context or page == "account":
         shared["csrf_token"] = build_csrf_token(call, find_browser(call))
-    wanted = [*locales, *_read_languages(call)]
     return call.runtime.pages.render(
-        page, {**shared, **context}, status=status, form_action=form_action, locales=wanted
+        page,
+        {**shared, **context},
+        status=status,
+        form_action=form_action,
+        frame_sources=frame_sources,
+        locales=list_languages(call, locales),
     )
+
+
+def ask_to_wait(page: Response, error: TooManyRequests) -> Response:
+    """The page of a form that was sent too often, with when it may be sent again (RFC 6585 §4)."""
+    page.headers.append((b"retry-after", str(error.retry_after).encode()))
+    return page
+
+
+def find_form_action(request: AuthorizationRequest) -> str | None:
+    """Where the forms that answer the request may lead on to; None: nowhere, a device's request ends in a page."""
+    return build_form_action(request.redirect_uri) if request.redirect_uri else None
+
+
+def list_languages(call: Call, locales: Sequence[str] = ()) -> list[str]:
+    """What the person reads, the most wanted first: ``locales`` that the request asked for, then the browser's."""
+    return [*locales, *_read_languages(call)]
 
 
 def _read_languages(call: Call) -> list[str]:

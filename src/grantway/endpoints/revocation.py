@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from grantway.browser import find_keep_until
 from grantway.endpoints.introspection import list_auth_methods
 from grantway.errors import InvalidRequest
 from grantway.events import TokenRevoked
@@ -22,6 +21,7 @@ class RevokeToken(Endpoint):
     methods = ("POST",)
     service = "revoke"
     parameters = ("token", "token_type_hint")
+    jwt_parameters = ("token",)
     has_cors = True
     challenge = b"Basic"
 
@@ -58,7 +58,7 @@ async def _revoke_refresh(call: Call, client: Client, token: str) -> bool:
     if authorization is None or authorization.client_id != client.client_id:
         return False
     return await runtime.store.revoke_authorization(
-        tenant, authorization.authorization_id, now=call.now, keep_until=find_keep_until(call)
+        tenant, authorization.authorization_id, now=call.now, keep_until=call.keep_until
     )
 
 

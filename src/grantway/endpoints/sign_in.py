@@ -5,7 +5,7 @@ from __future__ import annotations
 from grantway.browser import begin_session, check_form, load_session
 from grantway.endpoints.dispatcher import redirect
 from grantway.endpoints.interaction import WRONG_CREDENTIALS
-from grantway.endpoints.presentation import render
+from grantway.endpoints.presentation import ask_to_wait, render
 from grantway.errors import TooManyRequests
 from grantway.extension import Call, Endpoint
 from grantway.protocol.message import Response
@@ -30,9 +30,7 @@ class SignIn(Endpoint):
         try:
             login = await call.runtime.extensions.authenticators["password"].authenticate(call, form)
         except TooManyRequests as error:
-            response = self._show(call, username, error.description, 429)
-            response.headers.append((b"retry-after", str(error.retry_after).encode()))
-            return response
+            return ask_to_wait(self._show(call, username, error.description, 429), error)
         if login is None:
             return self._show(call, username, WRONG_CREDENTIALS, 401)
         await begin_session(call, login, remember=form.get("remember") == "1")

@@ -6,13 +6,12 @@ from grantway.accounts import create_account
 from grantway.browser import begin_session, check_form
 from grantway.endpoints.dispatcher import Flow, redirect
 from grantway.endpoints.interaction import load_interaction_flow, proceed_authenticated
-from grantway.endpoints.presentation import describe_client, render
+from grantway.endpoints.presentation import describe_client, find_form_action, render
 from grantway.errors import Conflict, InvalidRequest, Unprocessable
 from grantway.events import SubjectRegistered
 from grantway.extension import Call, Endpoint, Login
 from grantway.model import Subject
 from grantway.protocol.message import Parameters, Response, parse_parameters
-from grantway.protocol.redirect_uri import build_form_action
 
 
 class SignUp(Endpoint):
@@ -58,7 +57,7 @@ class SignUp(Endpoint):
         if flow is not None and flow.interaction is not None:
             identifier = flow.interaction.interaction_id
             suffix, login_url = f"?interaction={identifier}", f"{call.base}/interaction?id={identifier}"
-            client, form_action = describe_client(flow.client), build_form_action(flow.request.redirect_uri)
+            client, form_action = describe_client(flow.client), find_form_action(flow.request)
         context = {
             "client": client,
             "values": {name: (form.get(name) or "") if form else "" for name in ("username", "email", "name")},

@@ -1,7 +1,8 @@
 """The token endpoint (RFC 6749 §3.2): one pipeline for every grant.
 
 parse → refuse repeats → authenticate the client → find the grant → may this client use it → features → the grant's own
-reading → the gate → narrow → spend → issue → answer → events. A grant cannot leave out a step or reorder them.
+reading → the gate → narrow → features again → spend → issue → answer → events. A grant cannot leave out a step or
+reorder them.
 """
 # hot path: bench/ "client credentials (opaque)", "code exchange", "refresh"
 
@@ -9,10 +10,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from grantway.browser import find_keep_until
-from grantway.endpoints.dispatcher import identify
 from grantway.errors import InvalidRequest, OAuthError, ReplayDetected, UnauthorizedClient, UnsupportedGrantType
-from grantway.events import ReplayPunished, TokenIssued, TokenRequestRefused
+from grantway.events import ReplayPunished, TokenRequestRefused
 from grantway.extension import Again, Call, Decision, Endpoint, Grant, Runtime
 from grantway.gate import (
     authenticate_client,
@@ -21,8 +20,8 @@ from grantway.gate import (
     find_end_of_proof,
     narrow_decision,
 )
+from grantway.issuance import build_access_members, build_token_issued, issue_tokens, shape_decision
 from grantway.model import Client, Tenant
-from grantway.protocol.claims import build_id_token_claims, select_subject_claims
 from grantway.protocol.lifespan import find_lifespans
 from grantway.protocol.message import Parameters, Response, build_json_response, encode_json
 from grantway.protocol.scope import format_scope
@@ -55,8 +54,8 @@ class Token(Endpoint):
                 )
             )
             raise
-        answer = await _issue(call, decision, grant_type or "")
-        call.runtime.events.emit(_build_event(call.tenant.tenant, call.now, grant_type or "", decision))
+        answer = await issue_tokens(call, decision, grant_type or "")
+        call.runtime.events.emit(build_token_issued(call.tenant.tenant, call.now, grant_type or "", decision))
         if call.wants_again:
             _offer_again(call, grant_type or "", decision)
         return build_json_response(answer)
@@ -75,7 +74,9 @@ class Token(Endpoint):
         try:
             decision = await grant.resolve(call, client, parameters)
             decision = await check_issuance(call, decision)
-            decision = narrow_decision(decision, parameters)
+            decision = narrow_decision(call, decision, parameters)
+            if extensions.shaping:
+                decision = await shape_decision(call, grant.name, decision, parameters)
             return await grant.spend(call, decision)
         except ReplayDetected as replay:
             await _punish(call, client, replay)
@@ -84,7 +85,7 @@ class Token(Endpoint):
     def discovery(self, runtime: Runtime, tenant: Tenant) -> dict[str, Any]:
         return {
             "token_endpoint": tenant.issuer + self.path,
-            "grant_types_supported": list(runtime.extensions.grants),
+            "grant_types_supported": list(runtime.extensions.grant_types),
         }
 
 
@@ -93,14 +94,15 @@ def _find_grant(call: Call, grant_type: str | None) -> Grant:
         raise InvalidRequest("The parameter grant_type is missing.")
     grant = call.runtime.extensions.grants.get(grant_type)
     if grant is None:
-        raise UnsupportedGrantType()
+        wanted = call.runtime.extensions.missing.get(grant_type)
+        raise UnsupportedGrantType(detail=f"needs pip install '{wanted}'" if wanted else None)
     return grant
 
 
 async def _punish(call: Call, client: Client, replay: ReplayDetected) -> None:
     """Revokes everything that came from a credential that was used twice (RFC 9700 §4.14.2, RFC 6749 §4.1.2)."""
     await call.runtime.store.revoke_authorization(
-        call.tenant.tenant, replay.authorization_id, now=call.now, keep_until=find_keep_until(call)
+        call.tenant.tenant, replay.authorization_id, now=call.now, keep_until=call.keep_until
     )
     call.runtime.events.emit(
         ReplayPunished(
@@ -112,18 +114,6 @@ async def _punish(call: Call, client: Client, replay: ReplayDetected) -> None:
     )
 
 
-def _build_event(tenant: str, now: int, grant_type: str, decision: Decision) -> TokenIssued:
-    return TokenIssued(
-        tenant=tenant,
-        at=now,
-        grant_type=grant_type,
-        client_id=decision.client.client_id,
-        subject=decision.subject,
-        scope=decision.scope,
-        authorization_id=decision.authorization.authorization_id if decision.authorization else None,
-    )
-
-
 class _TokenAgain(Again):
     """Another token for the decision that the same bytes led to before."""
 
@@ -131,7 +121,8 @@ class _TokenAgain(Again):
 
     def __init__(self, call: Call, grant_type: str, decision: Decision) -> None:
         asking = call.client or decision.client
-        super().__init__(call.tenant, (asking, decision.client), find_end_of_proof(asking, call.now))
+        until = find_end_of_proof(asking, call.now)
+        super().__init__(call.tenant, (asking, decision.client), until, call.registered_scopes)
         self._runtime, self._grant_type, self._decision = call.runtime, grant_type, decision
         self._scope = format_scope(decision.scope)
         self._ttl = find_lifespans(decision.client, grant_type).get("access")
@@ -143,8 +134,8 @@ class _TokenAgain(Again):
         )
         if issued is None:
             return None
-        self._runtime.events.emit(_build_event(self.tenant.tenant, now, self._grant_type, decision))
-        return encode_json(_build_answer(*issued, self._scope))
+        self._runtime.events.emit(build_token_issued(self.tenant.tenant, now, self._grant_type, decision))
+        return encode_json(build_access_members(*issued, self._scope))
 
 
 def _offer_again(call: Call, grant_type: str, decision: Decision) -> None:
@@ -152,63 +143,18 @@ def _offer_again(call: Call, grant_type: str, decision: Decision) -> None:
     extensions = call.runtime.extensions
     if not (call.is_replayable and extensions.is_replayable and extensions.grants[grant_type].is_replayable):
         return
-    if decision.subject is None and decision.authorization is None and call.runtime.tokens.is_quick(decision.client):
+    is_plain = decision.subject is None and decision.authorization is None and not _is_shaped(decision)
+    if is_plain and call.runtime.tokens.is_quick(decision.client):
         call.again = _TokenAgain(call, grant_type, decision)
 
 
-def _build_answer(access_token: str, expires_in: int, scope: str) -> dict[str, Any]:
-    return {"access_token": access_token, "token_type": "Bearer", "expires_in": expires_in, "scope": scope}
-
-
-async def _issue(call: Call, decision: Decision, grant_type: str) -> dict[str, Any]:
-    """The members of the answer (RFC 6749 §5.1, OpenID Connect Core §3.1.3.3)."""
-    tokens, authorization, client = call.runtime.tokens, decision.authorization, decision.client
-    identifier = identify(call, client, decision.subject) if decision.subject is not None else None
-    scope = format_scope(decision.scope)
-    lifespans = find_lifespans(client, grant_type)
-    access_token, expires_in = await tokens.issue_access(
-        call.tenant,
-        client,
-        now=call.now,
-        scope=scope,
-        audience=decision.audience,
-        subject=decision.subject,
-        subject_identifier=identifier,
-        authorization=authorization,
-        ttl=lifespans.get("access"),
+def _is_shaped(decision: Decision) -> bool:
+    """Whether the access token has more than what follows from its client, scope and audience."""
+    return bool(
+        decision.confirmation
+        or decision.token_claims
+        or decision.ancestors
+        or decision.answer
+        or decision.token_format
+        or decision.not_after
     )
-    answer = _build_answer(access_token, expires_in, scope)
-    if decision.is_refreshable and authorization is not None:
-        answer["refresh_token"] = decision.refresh_token or tokens.issue_refresh(
-            call.tenant.tenant, authorization, client, now=call.now, ttl=lifespans.get("refresh")
-        )
-    if decision.has_id_token and identifier is not None:
-        answer["id_token"] = await _issue_id_token(call, decision, identifier, access_token, lifespans.get("id"))
-    return answer
-
-
-async def _issue_id_token(call: Call, decision: Decision, identifier: str, access_token: str, ttl: int | None) -> str:
-    """The ID token (OpenID Connect Core §2; after a refresh §12.2: same sub, auth_time and no new nonce)."""
-    runtime, client, authorization = call.runtime, decision.client, decision.authorization
-    settings, alg = runtime.settings.tokens, client.id_token_signed_response_alg
-    extra: dict[str, Any] = {}
-    requested = authorization.claims.id_token if authorization is not None and authorization.claims else {}
-    if requested and decision.subject is not None:
-        subject = await runtime.grid.subject(call.tenant.tenant, decision.subject)
-        extra = select_subject_claims(subject, scope=(), requested=requested) if subject else {}
-    claims = build_id_token_claims(
-        issuer=call.tenant.issuer,
-        client=client,
-        subject_identifier=identifier,
-        now=call.now // 1000,
-        ttl=min(ttl or client.id_token_ttl or settings.id_token_ttl, settings.max_token_ttl),
-        alg=alg,
-        nonce=decision.nonce,
-        auth_time=authorization.auth_time if authorization else None,
-        acr=authorization.acr if authorization else None,
-        amr=authorization.amr if authorization else (),
-        session_id=authorization.session_id if authorization else None,
-        access_token=access_token,
-        extra=extra,
-    )
-    return await runtime.keys.sign(call.tenant.tenant, alg, "JWT", claims)

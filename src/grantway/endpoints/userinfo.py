@@ -7,7 +7,7 @@ from typing import Any
 from grantway.endpoints.bearer import read_bearer
 from grantway.errors import InsufficientScope, InvalidToken
 from grantway.extension import Call, Endpoint, Runtime
-from grantway.gate import find_access
+from grantway.gate import find_presented_access
 from grantway.model import Tenant
 from grantway.protocol.claims import build_userinfo_claims
 from grantway.protocol.message import Response, build_json_response
@@ -21,11 +21,12 @@ class UserInfo(Endpoint):
     methods = ("GET", "POST")
     service = "userinfo"
     has_cors = True
+    jwt_parameters = ("access_token",)
 
     async def handle(self, call: Call) -> Response:
         """The claims that the token's scope and its claims request cover, as they are now."""
         runtime, tenant = call.runtime, call.tenant.tenant
-        claims = await find_access(runtime, tenant, read_bearer(call))
+        claims = await find_presented_access(call, read_bearer(call))
         if claims is None or claims.subject is None:
             raise InvalidToken()
         scope = tuple(claims.scope.split(" "))
@@ -38,14 +39,12 @@ class UserInfo(Endpoint):
         authorization = None
         if claims.authorization_id is not None:
             authorization = await runtime.store.load_authorization(tenant, claims.authorization_id)
-        salt = runtime.settings.tokens.pairwise_salt
         return build_json_response(
             build_userinfo_claims(
-                client,
                 subject,
+                subject_identifier=runtime.identify(client, subject.subject),
                 scope=scope,
                 claims=authorization.claims if authorization else None,
-                salt=salt.reveal() if salt is not None else None,
             )
         )
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from msgspec.structs import replace
-
-from grantway.errors import InvalidGrant, InvalidRequest, ReplayDetected
-from grantway.extension import Call, Decision, Grant
+from grantway.errors import InvalidGrant, InvalidRequest
+from grantway.extension import Call, Decision
+from grantway.grants.redemption import RedeemingGrant, build_decision, check_unspent, is_code_expired
 from grantway.model import Client
 from grantway.protocol.lifespan import describe_lifespans
 from grantway.protocol.message import Parameters
@@ -13,7 +12,7 @@ from grantway.protocol.pkce import check_code_verifier
 from grantway.tokens import digest_code
 
 
-class AuthorizationCode(Grant):
+class AuthorizationCode(RedeemingGrant):
     name = "authorization_code"
     spec = "RFC 6749 §4.1.3"
     parameters = ("code", "redirect_uri", "code_verifier", "resource", "audience")
@@ -30,34 +29,14 @@ class AuthorizationCode(Grant):
         if code is None:
             raise InvalidRequest("The parameter code is missing.")
         authorization = await call.runtime.store.load_authorization_by_code(call.tenant.tenant, digest_code(code))
-        if authorization is None:
+        if authorization is None or authorization.grant_type != self.name:  # a device code is none
             raise InvalidGrant(detail="unknown code")
         if authorization.client_id != client.client_id:
             raise InvalidGrant(detail="another client's code")
         if authorization.redirect_uri is not None and parameters.get("redirect_uri") != authorization.redirect_uri:
             raise InvalidGrant(detail="redirect_uri is not the one of the authorization request")  # RFC 6749 §4.1.3
         check_code_verifier(parameters, authorization.code_challenge)
-        if authorization.code_redeemed_at is not None:  # before expiry: a replay counts for as long as the row lives
-            raise ReplayDetected(authorization.authorization_id, detail="code was redeemed before")
-        if authorization.code_expires_at is None or authorization.code_expires_at <= call.now:
+        check_unspent(authorization)
+        if is_code_expired(call, authorization):
             raise InvalidGrant(detail="code has expired")
-        return Decision(
-            client=client,
-            subject=authorization.subject,
-            scope=authorization.scope,
-            audience=authorization.audience,
-            authorization=authorization,
-            is_scope_fixed=True,
-            is_refreshable="refresh_token" in client.grant_types,
-            has_id_token="openid" in authorization.scope,
-            nonce=authorization.nonce,
-        )
-
-    async def spend(self, call: Call, decision: Decision) -> Decision:
-        """One conditional update; its loser came second, and coming second is a replay (RFC 6749 §4.1.2)."""
-        authorization = decision.authorization
-        if authorization is None:
-            raise InvalidGrant()
-        if not await call.runtime.store.redeem_code(call.tenant.tenant, authorization.authorization_id, call.now):
-            raise ReplayDetected(authorization.authorization_id, detail="code was redeemed at the same moment")
-        return replace(decision, authorization=replace(authorization, code_redeemed_at=call.now))
+        return build_decision(client, authorization)

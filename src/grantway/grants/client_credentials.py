@@ -7,6 +7,7 @@ from grantway.extension import Call, Decision, Grant
 from grantway.model import Client
 from grantway.protocol.lifespan import describe_lifespans
 from grantway.protocol.message import Parameters
+from grantway.scopes import find_offered_scope
 
 
 class ClientCredentials(Grant):
@@ -20,13 +21,8 @@ class ClientCredentials(Grant):
 
     async def resolve(self, call: Call, client: Client, parameters: Parameters) -> Decision:
         """Everything the client registered, or its defaults when it asks for nothing (RFC 6749 §3.3)."""
-        if client.default_scope and parameters.get("scope") is None:
-            scope = client.default_scope
-        else:
-            scope = client.scope
-            if not _FOR_PEOPLE.isdisjoint(scope):
-                scope = tuple(value for value in scope if value not in _FOR_PEOPLE)
+        scope = await find_offered_scope(call, client, parameters, FOR_PEOPLE)
         return Decision(client=client, subject=None, scope=scope, audience=client.audience)
 
 
-_FOR_PEOPLE = frozenset({"openid", "offline_access"})  # no person, no ID token and nothing to refresh (RFC 6749 §4.4.3)
+FOR_PEOPLE = frozenset({"openid", "offline_access"})  # no person, no ID token and nothing to refresh (RFC 6749 §4.4.3)

@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from grantway.errors import InvalidGrant, InvalidRequest, ReplayDetected
 from grantway.extension import Call, Decision, Grant
-from grantway.gate import find_rotation, is_refresh_idle
+from grantway.gate import find_rotation, is_possession_proved, is_refresh_idle
 from grantway.model import Client
 from grantway.protocol.lifespan import describe_lifespans
 from grantway.protocol.message import Parameters
@@ -34,6 +34,9 @@ class RefreshToken(Grant):
             raise InvalidGrant(detail="another client's refresh token")
         if claims.generation >= authorization.generation and is_refresh_idle(call, client, authorization, claims):
             raise InvalidGrant(detail="refresh token has expired unused")
+        if claims.confirmation and not is_possession_proved(call, claims.confirmation):
+            raise InvalidGrant(detail="the key that the refresh token is bound to was not proved")
+        rotation = find_rotation(call, client)
         return Decision(
             client=client,
             subject=authorization.subject,
@@ -41,9 +44,11 @@ class RefreshToken(Grant):
             audience=authorization.audience,
             # the generation presented: what ``spend`` compares with the one stored
             authorization=replace(authorization, generation=claims.generation),
-            is_refreshable=True,
+            is_scope_given=True,
+            is_refreshable=rotation != "none",
             has_id_token="openid" in authorization.scope,
-            refresh_token=token if find_rotation(call, client) == "off" else None,
+            refresh_token=token if rotation == "off" else None,
+            confirmation=claims.confirmation,
         )
 
     async def spend(self, call: Call, decision: Decision) -> Decision:

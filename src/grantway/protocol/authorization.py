@@ -25,11 +25,12 @@ from grantway.errors import (
     UnsupportedResponseType,
 )
 from grantway.model import AuthorizationRequest, ClaimRequest, ClaimsRequest, Client
+from grantway.protocol.client_metadata import find_grant_types, sort_response_type
 from grantway.protocol.json_input import parse_json_object
 from grantway.protocol.message import Parameters, is_vschar
 from grantway.protocol.pkce import check_code_challenge
 from grantway.protocol.redirect_uri import split_scheme
-from grantway.protocol.scope import narrow_scope, parse_scope
+from grantway.protocol.scope import BY_NAME, ScopePolicy, narrow_scope
 from grantway.protocol.vocabulary import CLAIM_SCOPES, DISPLAYS, PROMPTS, RESPONSE_MODES, RESPONSE_TYPES
 
 REPEATABLE: Final = frozenset({"resource", "audience"})
@@ -56,6 +57,10 @@ class AuthorizationPolicy(Struct, frozen=True, kw_only=True):
     response_types: tuple[str, ...] = RESPONSE_TYPES
     acr_values: tuple[str, ...] = ()
     """The authentication contexts a log-in here can reach; empty: not known."""
+    scope: ScopePolicy = BY_NAME
+    """How the scope asked for is compared with the client's."""
+    default_scope: tuple[str, ...] = ()
+    """What is asked for by a request that names no scope, of a client without a default of its own."""
     hinted_subject: str | None = None
     """The ``sub`` of the ``id_token_hint``, after it was verified: the subject as this client knows it."""
 
@@ -72,6 +77,12 @@ class Candidate(Struct, kw_only=True):
     @property
     def is_openid(self) -> bool:
         return "openid" in self.found["scope"]
+
+    @property
+    def answers(self) -> list[str]:
+        """What the answer is to have: ``code``, ``token``, ``id_token``."""
+        response_type: str = self.found["response_type"]
+        return response_type.split(" ")
 
 
 class Rule(Struct, frozen=True):
@@ -155,13 +166,14 @@ def _check_state(candidate: Candidate) -> Mapping[str, Any]:
 
 
 def _check_response_type(candidate: Candidate) -> Mapping[str, Any]:
-    response_type = candidate.parameters.get("response_type")
-    if response_type is None:
+    text = candidate.parameters.get("response_type")
+    if text is None:
         raise InvalidRequest("The response_type parameter is missing.")
+    response_type = sort_response_type(text)
     if response_type not in candidate.policy.response_types:
         raise UnsupportedResponseType()
     client = candidate.client
-    if response_type not in client.response_types or "authorization_code" not in client.grant_types:
+    if response_type not in client.response_types or not find_grant_types(response_type).issubset(client.grant_types):
         raise UnauthorizedClient()
     return {"response_type": response_type}
 
@@ -191,11 +203,38 @@ def _refuse_registration(candidate: Candidate) -> Mapping[str, Any]:
 
 
 def _check_scope(candidate: Candidate) -> Mapping[str, Any]:
-    client = candidate.client
-    requested = parse_scope(candidate.parameters.get("scope")) or client.default_scope
+    policy = candidate.policy
+    scope = parse_requested_scope(
+        candidate.parameters,
+        candidate.client,
+        policy.scope,
+        policy.default_scope,
+        is_offline_possible="code" in candidate.answers,
+    )
+    if "id_token" in candidate.answers and "openid" not in scope:  # Core §3.2.2.1, §3.3.2.1
+        raise InvalidRequest("A response_type with id_token needs the scope openid.")
+    return {"scope": scope}
+
+
+def parse_requested_scope(
+    parameters: Parameters,
+    client: Client,
+    policy: ScopePolicy = BY_NAME,
+    default_scope: tuple[str, ...] = (),
+    *,
+    is_offline_possible: bool = True,
+) -> tuple[str, ...]:
+    """The scope asked for, or the client's default, or ``default_scope``.
+
+    Raises:
+        InvalidScope: it is malformed, more than the client may ask for, or missing without a default.
+    """
+    requested = policy.parse(parameters.get("scope")) or client.default_scope or default_scope
+    if not is_offline_possible:  # Core §11: where there is nothing to refresh by, offline_access is ignored
+        requested = tuple(value for value in requested if value != "offline_access")
     if not requested:  # RFC 6749 §3.3: without a default the request fails
         raise InvalidScope("The scope parameter is missing, and this client has no default scope.")
-    return {"scope": narrow_scope(requested, client.scope)}
+    return narrow_scope(requested, client.scope, policy)
 
 
 def _check_audience(candidate: Candidate) -> Mapping[str, Any]:
@@ -228,13 +267,16 @@ def _check_pkce(candidate: Candidate) -> Mapping[str, Any]:
     challenge = check_code_challenge(
         values.get("code_challenge"),
         values.get("code_challenge_method"),
-        is_required=candidate.policy.require_pkce or client.require_pkce or client.is_public,
+        is_required="code" in candidate.answers
+        and (candidate.policy.require_pkce or client.require_pkce or client.is_public),
     )
     return {"code_challenge": challenge}
 
 
 def _check_nonce(candidate: Candidate) -> Mapping[str, Any]:
     nonce = _read_text(candidate.parameters, "nonce", MAX_NONCE_LENGTH)
+    if nonce is None and "id_token" in candidate.answers:  # Core §3.2.2.1, §3.3.2.11
+        raise InvalidRequest("The nonce parameter is missing. An ID token in the front channel needs one.")
     return {"nonce": nonce} if candidate.is_openid else {}
 
 
@@ -274,9 +316,18 @@ def _check_acr_values(candidate: Candidate) -> Mapping[str, Any]:
 
 
 def _check_ui_locales(candidate: Candidate) -> Mapping[str, Any]:
+    return {"ui_locales": parse_ui_locales(candidate.parameters)}
+
+
+def parse_ui_locales(parameters: Parameters) -> tuple[str, ...]:
+    """The languages asked for, the most wanted first.
+
+    Raises:
+        InvalidRequest: there are too many, or characters that no language tag has.
+    """
     # Core §3.1.2.1: locales that are not understood are no error, so they are dropped here.
-    locales = _read_list(candidate.parameters, "ui_locales")
-    return {"ui_locales": tuple(locale for locale in locales if _LANGUAGE_TAG.fullmatch(locale))}
+    locales = _read_list(parameters, "ui_locales")
+    return tuple(locale for locale in locales if _LANGUAGE_TAG.fullmatch(locale))
 
 
 def _check_claims(candidate: Candidate) -> Mapping[str, Any]:
@@ -318,7 +369,7 @@ RULES: Final[tuple[Rule, ...]] = (
     Rule("scope", "RFC 6749 §3.3", _check_scope),
     Rule("resource, audience", "RFC 8707 §2.1", _check_audience),
     Rule("code_challenge", "RFC 7636 §4.4", _check_pkce),
-    Rule("nonce", "OpenID Connect Core §3.1.2.1", _check_nonce),
+    Rule("nonce", "OpenID Connect Core §3.1.2.1, §3.2.2.1", _check_nonce),
     Rule("prompt", "OpenID Connect Core §3.1.2.1", _check_prompt),
     Rule("max_age", "OpenID Connect Core §3.1.2.1", _check_max_age),
     Rule("display", "OpenID Connect Core §3.1.2.1", _check_display),

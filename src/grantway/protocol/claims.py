@@ -20,7 +20,7 @@ from grantway.protocol.vocabulary import CLAIM_SCOPES, SCOPE_CLAIMS
 # OpenID Connect Core §3.1.3.6: at_hash and c_hash use the hash of the ID token's alg; Ed25519 hashes with SHA-512.
 _HALF_HASHES: Final = {"256": hashlib.sha256, "384": hashlib.sha384, "512": hashlib.sha512, "DSA": hashlib.sha512}
 
-_ID_TOKEN_CLAIMS: Final = frozenset(
+ID_TOKEN_CLAIMS: Final = frozenset(
     {"iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "acr", "amr", "azp", "at_hash", "c_hash", "sid"}
 )
 """What only the server itself may say in an ID token, whatever a subject's own claims are called."""
@@ -70,7 +70,8 @@ def is_value_accepted(value: Any, request: ClaimRequest) -> bool:
 
 
 def build_half_hash(value: str, alg: str) -> str:
-    """``at_hash`` or ``c_hash``: base64url of the left half of the value's hash (Core §3.1.3.6, §3.3.2.11)."""
+    """``at_hash`` or ``c_hash``: base64url of the left half of the value's hash (OpenID Connect Core §3.1.3.6,
+    §3.3.2.11)."""
     digest = _HALF_HASHES[alg[-3:]](value.encode("ascii")).digest()
     return _encode(digest[: len(digest) // 2])
 
@@ -133,7 +134,7 @@ def build_id_token_claims(
     ``auth_time`` is said whenever it is known: that fulfils ``max_age`` and ``require_auth_time`` in every case.
     ``extra`` are the subject's claims that the ``claims`` parameter asked for here.
     """
-    claims: dict[str, Any] = {name: value for name, value in (extra or {}).items() if name not in _ID_TOKEN_CLAIMS}
+    claims: dict[str, Any] = {name: value for name, value in (extra or {}).items() if name not in ID_TOKEN_CLAIMS}
     claims |= {
         "iss": issuer,
         "sub": subject_identifier,
@@ -155,16 +156,11 @@ def build_id_token_claims(
 
 
 def build_userinfo_claims(
-    client: Client, subject: Subject, *, scope: Sequence[str], claims: ClaimsRequest | None, salt: str | None
+    subject: Subject, *, subject_identifier: str, scope: Sequence[str], claims: ClaimsRequest | None
 ) -> dict[str, Any]:
-    """The members of a userinfo answer: ``sub`` as this client knows it, and what was granted (Core §5.3.2).
-
-    Raises:
-        ServerError, InvalidClientMetadata: see ``choose_subject_identifier``.
-    """
+    """The members of a userinfo answer: ``sub`` as the client knows it, and what was granted (Core §5.3.2)."""
     requested = claims.userinfo if claims is not None else {}
-    identifier = choose_subject_identifier(client, subject.subject, salt)
-    return {"sub": identifier, **select_subject_claims(subject, scope=scope, requested=requested)}
+    return {"sub": subject_identifier, **select_subject_claims(subject, scope=scope, requested=requested)}
 
 
 def _is_empty(value: Any) -> bool:

@@ -6,6 +6,8 @@ made, and a step that would need the person becomes the error that says so (Open
 
 from __future__ import annotations
 
+from typing import Final
+
 from msgspec import Struct
 
 from grantway.errors import (
@@ -19,6 +21,11 @@ from grantway.model import AuthorizationRequest, ClaimsRequest, Client, Consent,
 from grantway.protocol.claims import is_value_accepted, narrow_claims
 from grantway.protocol.scope import intersect_scope
 from grantway.protocol.vocabulary import CLAIM_SCOPES
+
+CONSENT_EXEMPT_SCOPE: Final = "consent_exempt_scope"
+"""Client metadata: the scopes that are granted without a question."""
+NEVER_EXEMPT: Final = frozenset({"offline_access"})
+"""Access that goes on without the person takes the person's word (OpenID Connect Core §11)."""
 
 
 class InteractionState(Struct, frozen=True, kw_only=True):
@@ -52,13 +59,14 @@ class AskConsent(Struct, frozen=True):
     """Ask what the client may have. ``new_…``: the part of the request that was never approved before.
 
     ``new_claims`` are claims asked for by name that no scope of this request covers. Where nothing is new, the person
-    is asked to confirm what was approved before.
+    is asked to confirm what was approved before. ``exempt_scope`` is granted without a question.
     """
 
     scope: tuple[str, ...]
     new_scope: tuple[str, ...]
     new_audience: tuple[str, ...] = ()
     new_claims: tuple[str, ...] = ()
+    exempt_scope: tuple[str, ...] = ()
 
 
 class Deny(Struct, frozen=True):
@@ -109,7 +117,7 @@ def _choose_step(state: InteractionState) -> Step:
     if hinted_subject is not None and hinted_subject != session.subject:
         if state.authenticated_at is None:
             return Login()
-        raise LoginRequired("Somebody else logged in than the request asked for.")  # Core §3.1.2.1, id_token_hint
+        raise LoginRequired("Somebody else logged in than the request asked for.")  # OpenID Connect Core §3.1.2.2
     if needs_authentication(state, session):
         return Login()
     if needs_account_selection(state):
@@ -126,7 +134,7 @@ def needs_authentication(state: InteractionState, session: Session) -> bool:
     request = state.request
     if state.authenticated_at is not None:  # they just did, within this very interaction
         return False
-    if "login" in request.prompt:  # Core §3.1.2.1: re-authenticate, whatever the session says
+    if "login" in request.prompt:  # OpenID Connect Core §3.1.2.3: re-authenticate, whatever the session says
         return True
     max_age = request.max_age if request.max_age is not None else state.client.default_max_age
     # Core §3.1.2.1: max_age=0 is the same as prompt=login. Whole seconds, as the client will count them.
@@ -147,6 +155,11 @@ def is_client_assured(client: Client, redirect_uri: str) -> bool:
     return not client.is_public or client.application_type != "native" or redirect_uri.startswith("https:")
 
 
+def find_exempt_scope(client: Client) -> frozenset[str]:
+    """Scopes of this client that nobody is asked about: its administrator answers for them."""
+    return frozenset(client.extra.get(CONSENT_EXEMPT_SCOPE, ())) - NEVER_EXEMPT
+
+
 def _find_live_session(state: InteractionState) -> Session | None:
     session = state.session
     if session is None or session.ended_at is not None or session.expires_at <= state.now:
@@ -165,35 +178,48 @@ def _choose_consent_step(state: InteractionState, session: Session) -> Step:
     request = state.request
     if state.granted_scope is not None:
         return _build_issue(request, intersect_scope(request.scope, state.granted_scope))
-    approved, approved_audience = _find_approved(state, session)
+    exempt = find_exempt_scope(state.client)
+    approved, approved_audience = _find_approved(state, session, exempt)
     question = AskConsent(
         scope=request.scope,
+        exempt_scope=intersect_scope(request.scope, exempt),
         new_scope=tuple(value for value in request.scope if value not in approved),
         new_audience=tuple(value for value in request.audience if value not in approved_audience),
         new_claims=_find_claims_without_scope(request, approved),
     )
     if "consent" in request.prompt:  # Core §3.1.2.1: ask anew, whatever was approved
         return question
+    if request.device_digest is not None:  # RFC 8628 §5.4: whoever sent the code here may hold another's device
+        return question
     if state.client.skip_consent:
         return _build_issue(request, request.scope)
     if question.new_scope or question.new_audience or question.new_claims:  # RFC 6749 §4.1: the owner decides
         return question
-    if _find_consent(state, session) is None or not is_client_assured(state.client, request.redirect_uri):
+    if _find_consent(state, session) is None and not question.exempt_scope:
+        return question
+    if not is_client_assured(state.client, request.redirect_uri):
         return question
     return _build_issue(request, request.scope)
 
 
-def _find_approved(state: InteractionState, session: Session) -> tuple[frozenset[str], frozenset[str]]:
-    """The scopes and audiences that were approved before."""
+def _find_approved(
+    state: InteractionState, session: Session, exempt: frozenset[str]
+) -> tuple[frozenset[str], frozenset[str]]:
+    """The scopes and audiences that were approved before, by the person or for all persons by the operator.
+
+    By name: that ``photos`` was approved says nothing about ``photos.read``, whatever the client's strategy.
+    """
     consent = _find_consent(state, session)
     if consent is None:
-        return frozenset(), frozenset()
-    return frozenset(consent.scope), frozenset(consent.audience)
+        return exempt, frozenset()
+    return exempt.union(consent.scope), frozenset(consent.audience)
 
 
 def _find_consent(state: InteractionState, session: Session) -> Consent | None:
     """What this very subject approved for this very client; anybody else's approval is none."""
     consent = state.consent
+    if state.request.device_digest is not None:  # what was approved before was not approved for this device
+        return None
     if consent is None or (consent.subject, consent.client_id) != (session.subject, state.client.client_id):
         return None
     return consent

@@ -22,7 +22,6 @@ from grantway.protocol.sealing import decode_base64url, encode_base64url
 
 PrivateKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey
 
-SIGNING_ALGORITHMS = ("ES256", "RS256", "PS256", "EdDSA")
 SLOW_ALGORITHMS = frozenset({"RS256", "PS256"})
 """A signature takes ten times an ES256's 25 µs: made off the event loop."""
 MAX_JWT_SIZE = 16384
@@ -67,6 +66,12 @@ def build_public_jwk(key: PrivateKey, alg: str) -> tuple[str, dict[str, Any]]:
         required = {"e": _encode_number(numbers.e), "kty": "RSA", "n": _encode_number(numbers.n)}
     kid = encode_base64url(hashlib.sha256(msgspec.json.encode(required)).digest())
     return kid, {**required, "kid": kid, "use": "sig", "alg": alg}
+
+
+def build_public_pem(jwk: Mapping[str, Any]) -> bytes:
+    """A key that ``build_public_jwk`` described, as SubjectPublicKeyInfo in PEM (RFC 7468 §13)."""
+    key = _load_public_key(jwk)
+    return key.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
 
 
 def _encode_number(number: int, size: int | None = None) -> str:

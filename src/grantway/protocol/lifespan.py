@@ -15,24 +15,43 @@ from typing import Any, Literal
 
 from grantway.errors import InvalidClientMetadata
 from grantway.model import Client
+from grantway.protocol.client_metadata import Metadatum
 
 Kind = Literal["access", "id", "refresh"]
 SUFFIX = "_token_lifespan"
 LONGEST = 100 * 365 * 86400
 NO_LIFESPANS: Mapping[str, int] = MappingProxyType({})
 
+_URN = "urn:ietf:params:oauth:grant-type:"
+_NAMES = {"device_code": "device_authorization"}  # as Hydra has it
 _TEXTS = {"access": "access tokens", "id": "ID tokens", "refresh": "an unused refresh token"}
 _NOTATION = re.compile(r"(?:[0-9]{1,12}(?:\.[0-9]{1,9})?(?:h|ms|m|s))+")
 _PART = re.compile(r"([0-9.]+)(h|ms|m|s)")
 _SECONDS = {"h": Decimal(3600), "m": Decimal(60), "s": Decimal(1), "ms": Decimal("0.001")}
 
 
-def describe_lifespans(grant_type: str, *kinds: Kind) -> Mapping[str, str]:
-    """The client metadata that a grant declares: name to description."""
+def describe_lifespans(grant_type: str, *kinds: Kind) -> Mapping[str, Metadatum]:
+    """The client metadata that a grant declares."""
+    name = name_grant(grant_type)
     return {
-        f"{grant_type}_grant_{kind}{SUFFIX}": f"Lifespan of {_TEXTS[kind]} from {grant_type}, like 1h30m or 90s."
+        f"{name}_grant_{kind}{SUFFIX}": Metadatum(
+            f"Lifespan of {_TEXTS[kind]} from {name}, like 1h30m or 90s.", read_lifespan
+        )
         for kind in kinds
     }
+
+
+def name_grant(grant_type: str) -> str:
+    """The grant type as names of fields have it: ``jwt_bearer`` for ``urn:ietf:params:oauth:grant-type:jwt-bearer``."""
+    if not grant_type.startswith(_URN):
+        return grant_type
+    name = grant_type[len(_URN) :].replace("-", "_")
+    return _NAMES.get(name, name)
+
+
+def read_lifespan(name: str, value: Any) -> str:
+    """The reader of such a field: the duration in the one form it is stored and shown in."""
+    return format_lifespan(parse_lifespan(name, value))
 
 
 def is_lifespan(name: str) -> bool:
@@ -67,7 +86,7 @@ def find_lifespans(client: Client, grant_type: str) -> Mapping[str, int]:
     """Seconds by kind (``access``, ``id``, ``refresh``), where the client has one for the grant."""
     if not client.extra:  # of nearly every client, for every token
         return NO_LIFESPANS
-    prefix = f"{grant_type}_grant_"
+    prefix = f"{name_grant(grant_type)}_grant_"
     return {
         name[len(prefix) : -len(SUFFIX)]: _read(name, value)
         for name, value in client.extra.items()

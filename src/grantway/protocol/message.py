@@ -68,6 +68,8 @@ class Request(Struct, kw_only=True):
     body: bytes = b""
     address: str = ""
     """The client's address: the peer's, or what a trusted proxy reports."""
+    is_proxied: bool = False
+    """The peer is a trusted proxy: what only a proxy can know may be read from its headers."""
     head: Head | None = None
     """Set when the lane recognised the head, or will recognise it when it comes again."""
     _index: dict[bytes, bytes | None] | None = None
@@ -91,6 +93,14 @@ class Request(Struct, kw_only=True):
         if self._index is None:
             self._index = _index_headers(self.headers)
         return name in self._index
+
+    def media_type(self) -> bytes:
+        """What the body says it is, in lower case and without parameters (RFC 9110 §8.3); empty: nothing.
+
+        Raises:
+            InvalidRequest: it says so twice.
+        """
+        return (self.header(b"content-type") or b"").split(b";", 1)[0].strip().lower()
 
     def cookies(self) -> dict[str, str]:
         """Cookies by name. A name that came twice is left out: somebody else may have planted one of them."""
@@ -121,7 +131,7 @@ def _index_headers(headers: Iterable[tuple[bytes, bytes]]) -> dict[bytes, bytes 
     return index
 
 
-def build_request(head: Head, body: bytes, address: str) -> Request:
+def build_request(head: Head, body: bytes, address: str, is_proxied: bool = False) -> Request:
     """The request that a recognised head begins."""
     return Request(
         method=head.method,
@@ -130,6 +140,7 @@ def build_request(head: Head, body: bytes, address: str) -> Request:
         headers=head.headers,
         body=body,
         address=address,
+        is_proxied=is_proxied,
         head=head,
         _index=head.index,
     )
@@ -173,6 +184,9 @@ class Parameters(Struct, frozen=True):
             for name in self.repeated:
                 if name not in repeatable:
                     raise InvalidRequest(f"The parameter {name[:64]} was sent more than once.")
+
+
+NO_PARAMETERS = Parameters({}, {})
 
 
 def parse_parameters(raw: bytes, *, limit: int = 200) -> Parameters:

@@ -47,7 +47,8 @@ def choose_redirect_uri(requested: str | None, client: Client, *, is_openid: boo
     one registered URI (RFC 6749 §3.1.2.3) and OpenID Connect never does (Core §3.1.2.1).
 
     Raises:
-        InvalidRequest: it is missing or not registered. Answer with a page, never with a redirect (RFC 6749 §4.1.2.1).
+        InvalidRequest: it is missing or not registered. Answer with a page, never with a redirect (RFC 6749 §3.1.2.4,
+            §4.1.2.1, §4.2.2.1).
     """
     if requested is None:
         if is_openid or len(client.redirect_uris) != 1:

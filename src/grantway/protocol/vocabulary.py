@@ -12,11 +12,28 @@ from typing import Final
 SIGNING_ALGS: Final = ("ES256", "RS256", "PS256", "EdDSA")
 """JWS algorithms tokens may be signed with (RFC 7518 §3.1, RFC 8037 §3.1)."""
 
-CLIENT_AUTH_METHODS: Final = ("none", "client_secret_basic", "client_secret_post")
-"""The built-in ``token_endpoint_auth_method`` values (RFC 7591 §2)."""
+CLIENT_AUTH_METHODS: Final = (
+    "none",
+    "client_secret_basic",
+    "client_secret_post",
+    "client_secret_jwt",
+    "private_key_jwt",
+    "tls_client_auth",
+    "self_signed_tls_client_auth",
+)
+"""The built-in ``token_endpoint_auth_method`` values (RFC 7591 §2, OpenID Connect Core §9, RFC 8705 §2)."""
 
-RESPONSE_TYPES: Final = ("code",)
-"""What an authorization request may ask for (RFC 6749 §3.1.1); RFC 9700 §2.1.2 leaves only the code."""
+RESPONSE_TYPES: Final = (
+    "code",
+    "token",
+    "id_token",
+    "id_token token",
+    "code id_token",
+    "code token",
+    "code id_token token",
+)
+"""What an authorization request may ask for (RFC 6749 §3.1.1, OAuth 2.0 Multiple Response Types §3, §5), the words of
+each in alphabetical order. A client has only those it registered: RFC 9700 §2.1.2 advises against all but ``code``."""
 
 RESPONSE_MODES: Final = ("query", "fragment", "form_post")
 """How the answer may travel (OAuth 2.0 Multiple Response Types §2.1, OAuth 2.0 Form Post Response Mode §2)."""

@@ -13,11 +13,11 @@ import contextlib
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from grantway.config import Settings
 from grantway.errors import StoreUnavailable
-from grantway.model import Change, Client, SigningKey, Subject, Tenant
+from grantway.model import Change, Client, Entry, EntryKind, SigningKey, Subject, Tenant
 from grantway.ports import Clock, Granted, SteeredClock, Store
 from grantway.storage.near_cache import NearCache
 from grantway.storage.revocations import Revocations
@@ -26,6 +26,9 @@ CACHED_CLIENTS = 10_000
 CACHED_SUBJECTS = 10_000
 CACHED_TENANTS = 1_000
 CACHED_ORIGINS = 10_000
+CACHED_REGISTRIES = 1_000
+CACHED_ENTRIES = 1_000
+"""Of one kind of one tenant; where there are more, none of them is remembered."""
 CHANGES_AT_ONCE = 1_000
 REVOCATIONS_AT_ONCE = 5_000
 SHORTEST_INTERVAL = 0.002
@@ -70,12 +73,20 @@ class NearCaches:
         self._subjects = cache(self._load_subject, CACHED_SUBJECTS)
         self._keys = cache(self._load_keys, CACHED_TENANTS)
         self._origins = cache(self._load_origin, CACHED_ORIGINS)
+        self._registries: NearCache[tuple[str, EntryKind], tuple[Entry, ...]] = NearCache(
+            self._load_entries,
+            bound=CACHED_REGISTRIES,
+            is_fresh=self._is_fresh,
+            monotonic=clock.monotonic,
+            keeps=lambda found: len(found) <= CACHED_ENTRIES,
+        )
         self._caches: dict[str, NearCache[Any, Any]] = {
             "tenants": self._tenants,
             "clients": self._clients,
             "subjects": self._subjects,
             "keys": self._keys,
             "origins": self._origins,
+            "registries": self._registries,
         }
 
     # -- life cycle ---------------------------------------------------------------------------------------------------
@@ -124,6 +135,9 @@ class NearCaches:
     async def keys(self, tenant: str, *, or_stale: bool = False) -> tuple[SigningKey, ...]:
         return await self._keys.get(tenant, or_stale) or ()
 
+    async def entries(self, tenant: str, kind: EntryKind, *, or_stale: bool = False) -> tuple[Entry, ...]:
+        return await self._registries.get((tenant, kind), or_stale) or ()
+
     def holds(self, tenant: Tenant, *clients: Client) -> bool:
         if (
             self._clock.monotonic() - self._fresh_at > self._bound
@@ -150,6 +164,9 @@ class NearCaches:
 
     def recall_keys(self, tenant: str) -> tuple[SigningKey, ...] | None:
         return self._keys.entries.get(tenant) if self._is_fresh() else None
+
+    def recall_entries(self, tenant: str, kind: EntryKind) -> tuple[Entry, ...] | None:
+        return self._registries.entries.get((tenant, kind)) if self._is_fresh() else None
 
     async def is_origin_allowed(self, tenant: str, origin: str) -> bool:
         return await self._origins.get((tenant, origin)) is not None
@@ -222,6 +239,15 @@ class NearCaches:
 
     async def _load_origin(self, key: _Pair) -> bool | None:
         return await self._store.has_origin(*key) or None
+
+    async def _load_entries(self, key: tuple[str, EntryKind]) -> tuple[Entry, ...]:
+        """In one statement, unless there are so many that they are not remembered anyway."""
+        page = await self._store.list_entries(*key, limit=CACHED_ENTRIES)
+        found: list[Entry] = [*page.items]
+        while page.cursor is not None:
+            page = await self._store.list_entries(*key, cursor=page.cursor, limit=CACHED_ENTRIES)
+            found += page.items
+        return tuple(found)
 
     # -- the feed -----------------------------------------------------------------------------------------------------
 
@@ -345,5 +371,7 @@ class NearCaches:
             self._subjects.drop((change.tenant, change.key))
         elif change.kind == "key":
             self._keys.drop(change.tenant)
+        elif change.kind == "entry":
+            self._registries.drop((change.tenant, cast("EntryKind", change.key)))
         else:
             self._tenants.drop(change.tenant)

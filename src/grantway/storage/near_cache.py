@@ -31,7 +31,9 @@ class NearCache(Generic[K, V]):
         bound: int,
         is_fresh: Callable[[], bool],
         monotonic: Callable[[], float],
+        keeps: Callable[[V], bool] = lambda _: True,
     ) -> None:
+        """``keeps``: whether a value that was loaded is remembered; one that is not is loaded each time."""
         self.hits = 0
         self.misses = 0
         self.loads = 0
@@ -40,6 +42,7 @@ class NearCache(Generic[K, V]):
         self._bound = bound
         self._is_fresh = is_fresh
         self._monotonic = monotonic
+        self._keeps = keeps
         self._last: dict[K, V] = {}
         """What was known before everything was forgotten, for those who take stale values where the store fails."""
         self._absent: dict[K, float] = {}
@@ -108,6 +111,8 @@ class NearCache(Generic[K, V]):
             self.entries.pop(key, None)
             _make_room(self._absent, self._bound)
             self._absent[key] = self._monotonic() + ABSENT_TTL
+        elif not self._keeps(value):
+            self.entries.pop(key, None)
         else:
             self._absent.pop(key, None)
             _make_room(self.entries, self._bound)

@@ -94,7 +94,8 @@ class Redis:
             return
         self._hear = hear
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._try(), self._timeout * 3)
+            async with asyncio.timeout(self._timeout * 3):
+                await self._try()
         self._spawn(self._keep())
         if hear is not None:
             self._spawn(self._listen())

@@ -21,9 +21,11 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from grantway.accounts import create_account
+from grantway.clients import give_secret
 from grantway.config import Settings, load_settings
-from grantway.model import Client, ClientSecret, Subject
+from grantway.model import Client, Subject
 from grantway.protocol.client_metadata import parse_client
+from grantway.protocol.device import DEVICE_CODE
 from grantway.protocol.message import Request
 from grantway.protocol.sealing import encode_base64url
 from grantway.server import SystemEntropy
@@ -127,18 +129,21 @@ class InProcessServer:
             "scope": "openid profile email address phone offline_access read write",
             **metadata,
         }
-        if "authorization_code" not in document["grant_types"]:
+        if not {"authorization_code", "implicit"}.intersection(document["grant_types"]):
             document.setdefault("response_types", [])
             if "redirect_uris" not in metadata:
                 document["redirect_uris"] = []
         runtime, tenant = self.runtime, document.pop("tenant", "default")
         client_id = client_id or runtime.tokens.generate_id()
-        client, secret, now = parse_client(document, tenant=tenant, client_id=client_id), None, self.clock.now()
-        secrets: tuple[ClientSecret, ...] = ()
-        if not client.is_public:
-            secret = runtime.tokens.generate_secret()
-            secrets = (ClientSecret(secret_id="1", digest=runtime.keys.hash_secret(secret), created_at=now),)
-        client = replace(client, secrets=secrets, created_at=now, updated_at=now)
+        client = parse_client(
+            document,
+            tenant=tenant,
+            client_id=client_id,
+            extra_metadata=runtime.extensions.client_metadata,
+            scope_strategy=runtime.settings.scopes.strategy,
+        )
+        client, secret = self.run(give_secret(runtime, client, None))
+        client = replace(client, created_at=self.clock.now(), updated_at=self.clock.now())
         self.run(runtime.store.insert_client(client))
         return RegisteredClient(client, secret)
 
@@ -158,6 +163,17 @@ class InProcessServer:
     def token(self, client: RegisteredClient, **parameters: Any) -> httpx2.Response:
         """A token request of ``client``."""
         return self.send_as(client, "/oauth2/token", **parameters)
+
+    def begin_device(self, client: RegisteredClient, **parameters: Any) -> dict[str, Any]:
+        """The answer to a device authorization request of ``client``."""
+        answer = self.send_as(client, "/oauth2/device/auth", **{"scope": "openid offline_access", **parameters})
+        assert answer.status_code == 200, answer.text  # noqa: S101 - a test kit
+        content: dict[str, Any] = answer.json()
+        return content
+
+    def poll(self, client: RegisteredClient, device_code: str, **parameters: Any) -> httpx2.Response:
+        """A device's token request."""
+        return self.token(client, grant_type=DEVICE_CODE, device_code=device_code, **parameters)
 
     def refresh(self, client: RegisteredClient, refresh_token: str, **parameters: Any) -> httpx2.Response:
         """A refresh request of ``client``."""
@@ -298,6 +314,20 @@ class Browser:
         if 'id="allow"' in self.page.text:
             self.submit(scope=re.findall(r'name="scope"[^>]*value="([^"]+)"', self.page.text), action="allow")
         return self.received()
+
+    def type_code(self, user_code: str) -> httpx2.Response:
+        """Opens the page for devices and sends the code that one of them shows."""
+        self.open("/oauth2/device/verify")
+        return self.submit(user_code=user_code)
+
+    def let_device_in(
+        self, user_code: str, *, username: str = "ada", password: str = PASSWORD, action: str = "allow"
+    ) -> httpx2.Response:
+        """Types the code, logs in as far as asked, and allows (or denies) everything the device asks for."""
+        self.type_code(user_code)
+        if 'id="login"' in self.page.text:
+            self.submit(username=username, password=password, action="login")
+        return self.submit(scope=re.findall(r'name="scope"[^>]*value="([^"]+)"', self.page.text), action=action)
 
     def log_in(self, username: str = "ada", password: str = PASSWORD, **fields: str) -> httpx2.Response:
         """Signs in to the account page."""

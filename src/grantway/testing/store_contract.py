@@ -12,9 +12,10 @@ from __future__ import annotations
 from grantway.testing.store_feed import StoreFeed
 from grantway.testing.store_objects import StoreObjects
 from grantway.testing.store_races import StoreRaces
+from grantway.testing.store_registries import StoreRegistries
 
 __all__ = ["StoreContract"]
 
 
-class StoreContract(StoreObjects, StoreRaces, StoreFeed):
+class StoreContract(StoreObjects, StoreRaces, StoreRegistries, StoreFeed):
     """All of the contract. Implement ``open_store``; set ``rounds`` higher to run the races longer."""

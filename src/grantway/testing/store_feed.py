@@ -7,7 +7,7 @@ import contextlib
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from grantway.errors import Conflict
+from grantway.errors import Conflict, NotFound
 from grantway.model import Change
 from grantway.ports import Store
 from grantway.testing.clock import FakeClock
@@ -17,10 +17,13 @@ from grantway.testing.store_samples import (
     TENANT,
     build_authorization,
     build_client,
+    build_device_request,
+    build_entry,
     build_key,
     build_revocation,
     build_session,
     build_subject,
+    build_task,
     build_tenant,
 )
 from grantway.testing.store_scenario import StoreScenarios, scenario
@@ -35,6 +38,8 @@ class StoreFeed(StoreScenarios):
         end = store.on_change(heard.extend)
         await store.insert_session(build_session())
         await store.insert_authorization(build_authorization())
+        await store.insert_task(build_task())
+        assert await store.insert_device_request(build_device_request())
         assert heard == []  # nobody remembers these
         gone = build_revocation("shop", "client")
         steps: list[tuple[Callable[[], Awaitable[Any]], list[tuple[str, str]]]] = [
@@ -42,6 +47,9 @@ class StoreFeed(StoreScenarios):
             (lambda: store.update_client(build_client()), [("client", "shop")]),
             (lambda: store.insert_subject(build_subject()), [("subject", "alice-id")]),
             (lambda: store.update_subject(build_subject()), [("subject", "alice-id")]),
+            (lambda: store.insert_entry(build_entry()), [("entry", "scope")]),
+            (lambda: store.update_entry(build_entry()), [("entry", "scope")]),
+            (lambda: store.delete_entry(TENANT, "scope", "read"), [("entry", "scope")]),
             (lambda: store.insert_key(build_key()), [("key", "k1")]),
             (
                 lambda: store.update_keys(TENANT, {"k1": ("active", "retired")}, now=NOW, remove_at=None),
@@ -85,6 +93,8 @@ class StoreFeed(StoreScenarios):
         before = await store.last_change()
         with contextlib.suppress(Conflict):
             await store.insert_client(build_client())
+        with contextlib.suppress(NotFound):
+            await store.delete_entry(TENANT, "scope", "none")
         states: Any = {"none": ("next", "active")}
         assert not await store.update_keys(TENANT, states, now=NOW, remove_at=None)
         assert await store.last_change() == before

@@ -4,13 +4,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable
-from typing import Any
 
 import msgspec
 
 from grantway.errors import Conflict, NotFound, Unprocessable
-from grantway.model import FOREVER, Page, build_authorizations_key
+from grantway.model import FOREVER, build_authorizations_key
 from grantway.ports import Store
 from grantway.testing.clock import FakeClock
 from grantway.testing.store_samples import (
@@ -29,28 +27,7 @@ from grantway.testing.store_samples import (
     build_subject,
     build_tenant,
 )
-from grantway.testing.store_scenario import StoreScenarios, scenario
-
-
-async def is_refused(error: type[Exception], action: Awaitable[Any]) -> bool:
-    """Whether awaiting ``action`` raises ``error``."""
-    try:
-        await action
-    except error:
-        return True
-    return False
-
-
-async def read_pages(load: Callable[[str | None], Awaitable[Page]]) -> list[Any]:
-    """Everything a listing has, page by page."""
-    items: list[Any] = []
-    cursor = None
-    while True:
-        page = await load(cursor)
-        items += page.items
-        if page.cursor is None:
-            return items
-        cursor = page.cursor
+from grantway.testing.store_scenario import StoreScenarios, is_refused, read_pages, scenario
 
 
 class StoreObjects(StoreScenarios):
@@ -440,6 +417,25 @@ class StoreObjects(StoreScenarios):
         assert len(await store.load_revocations(NOW)) == 1
         assert not await store.use_once(TENANT, "jti", "shop", b"2", expires_at=NOW + HOUR)
         assert await store.use_once(TENANT, "jti", "shop", b"1", expires_at=NOW + HOUR)
+
+    @scenario("T131")
+    async def test_cleaning_keeps_what_open_sessions_gave_their_clients(self, store: Store, clock: FakeClock) -> None:
+        for name in ("open", "ended", "over"):
+            await store.insert_session(build_session(name, expires_at=NOW + (9 if name == "over" else HOUR)))
+            await store.insert_authorization(build_authorization(name, session_id=name, expires_at=NOW + 5))
+        await store.insert_authorization(
+            build_authorization("elsewhere", OTHER_TENANT, session_id="open", expires_at=NOW + 5)
+        )
+        await store.end_session(TENANT, "ended", now=NOW, keep_until=NOW + HOUR)
+        clock.advance(0.008)
+        assert await store.clean(now=NOW + 8) == 2, "of the session that ended, and of none"
+        assert await store.load_authorization(TENANT, "open") is not None
+        assert await store.load_authorization(TENANT, "over") is not None
+        clock.advance(0.001)
+        assert await store.clean(now=NOW + 9) == 2, "the session that is over and what it gave"
+        assert await store.list_session_clients(TENANT, "open") == ("shop",)
+        assert await store.end_session(TENANT, "open", now=NOW + 9, keep_until=NOW + HOUR)
+        assert await store.clean(now=NOW + 9) == 1
 
     @scenario()
     async def test_cleaning_goes_in_small_steps(self, store: Store, clock: FakeClock) -> None:

@@ -119,6 +119,7 @@ class StoreRaces(StoreScenarios):
             "strict": {"rotated": 1, "replayed": 99},
             "grace": {"rotated": 1, "graced": 99},
             "off": {"kept": 100},
+            "none": {"rotated": 1, "replayed": 99},
         }
         for rotation, outcomes in expected.items():
             for number in range(self.rounds):

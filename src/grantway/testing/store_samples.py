@@ -13,12 +13,18 @@ from grantway.model import (
     Client,
     ClientSecret,
     Consent,
+    DeviceRequest,
+    Entry,
+    EntryKind,
     Interaction,
+    RegistrationPolicy,
     Revocation,
     RevocationKind,
+    SelfRegistration,
     Session,
     SigningKey,
     Subject,
+    Task,
     Tenant,
 )
 
@@ -41,11 +47,23 @@ def build_client(client_id: str = "shop", tenant: str = TENANT, **changes: Any) 
     fields: dict[str, Any] = {
         "client_name": "Shop ✓",
         "owner": "team",
-        "secrets": (ClientSecret(secret_id="1", digest="keyed:00", created_at=NOW, expires_at=NOW + HOUR),),
+        "secrets": (
+            ClientSecret(secret_id="1", digest="keyed:00", created_at=NOW, expires_at=NOW + HOUR, sealed="AA"),
+        ),
         "redirect_uris": ("https://shop.example/cb",),
         "scope": ("openid", "profile"),
         "metadata": {"a": [1, 2.5, None, {"b": True}], "é": ""},
         "extra": {"other": "x"},
+        "registration": SelfRegistration(
+            token_digest="keyed:01",
+            policy=RegistrationPolicy(
+                grant_types=("authorization_code",),
+                token_endpoint_auth_methods=(),
+                scope=("a",),
+                audience=("https://x",),
+            ),
+            statement={"client_name": "x", "contacts": ["y"]},
+        ),
         "created_at": NOW,
         **changes,
     }
@@ -81,6 +99,8 @@ def build_authorization(authorization_id: str = "a1", tenant: str = TENANT, **ch
         "redirect_uri": "https://shop.example/cb",
         "code_challenge": "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM",
         "confirmation": {"jkt": "x"},
+        "token_claims": {"role": ["a", 1], "é": {"deep": None}},
+        "id_token_claims": {"given_by": "x"},
         "code_digest": build_digest(tenant + authorization_id),
         "code_expires_at": NOW + 60_000,
         **changes,
@@ -144,6 +164,46 @@ def build_key(kid: str = "k1", tenant: str = TENANT, **changes: Any) -> SigningK
         **changes,
     }
     return SigningKey(tenant=tenant, kid=kid, **fields)
+
+
+def build_entry(key: str = "read", kind: EntryKind = "scope", tenant: str = TENANT, **changes: Any) -> Entry:
+    fields: dict[str, Any] = {
+        "document": {"description": "Read ✓", "deep": [1, 2.5, None, {"b": True}]},
+        "created_at": NOW,
+        "updated_at": NOW + 1,
+        **changes,
+    }
+    return Entry(tenant=tenant, kind=kind, key=key, **fields)
+
+
+def build_task(task_id: str = "t1", tenant: str = TENANT, **changes: Any) -> Task:
+    fields: dict[str, Any] = {
+        "kind": "logout",
+        "due_at": NOW,
+        "expires_at": NOW + 24 * HOUR,
+        "attempts": 2,
+        "document": {"session_id": "s1", "clients": [{"client_id": "shop"}]},
+        "created_at": NOW,
+        **changes,
+    }
+    return Task(tenant=tenant, task_id=task_id, **fields)
+
+
+def build_device_request(
+    device: str = "d1", user_code: str = "BCDF-GHJK", tenant: str = TENANT, **changes: Any
+) -> DeviceRequest:
+    fields: dict[str, Any] = {
+        "device_digest": build_digest(tenant + device),
+        "user_code_digest": build_digest(user_code),
+        "client_id": "tv",
+        "scope": ("openid",),
+        "audience": ("https://api.example",),
+        "created_at": NOW,
+        "expires_at": NOW + 600_000,
+        "interval": 5,
+        **changes,
+    }
+    return DeviceRequest(tenant=tenant, **fields)
 
 
 def build_revocation(

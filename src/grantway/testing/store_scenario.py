@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
+from grantway.model import Page
 from grantway.ports import Store
 from grantway.testing.clock import FakeClock
 from grantway.testing.store_samples import NOW, OTHER_TENANT, TENANT, build_tenant
@@ -51,3 +52,24 @@ def scenario(*threats: str) -> Callable[[Body], Callable[[StoreScenarios], None]
         return test
 
     return decorate
+
+
+async def is_refused(error: type[Exception], action: Awaitable[Any]) -> bool:
+    """Whether awaiting ``action`` raises ``error``."""
+    try:
+        await action
+    except error:
+        return True
+    return False
+
+
+async def read_pages(load: Callable[[str | None], Awaitable[Page]]) -> list[Any]:
+    """Everything a listing has, page by page."""
+    items: list[Any] = []
+    cursor = None
+    while True:
+        page = await load(cursor)
+        items += page.items
+        if page.cursor is None:
+            return items
+        cursor = page.cursor

@@ -132,7 +132,13 @@ async def _revoke_token(call: AdminCall) -> Response:
     return build_empty()
 
 
-async def _revoke_client_tokens(call: AdminCall) -> Response:
+async def _revoke_tokens(call: AdminCall) -> Response:
+    subject = call.query.get("subject")
+    if subject is not None:
+        if call.query.get("client_id") is not None or not 0 < len(subject) <= 255:
+            raise InvalidRequest("Either client_id or subject must be given, the latter with at most 255 characters.")
+        await tokens.revoke_subject_tokens(call.runtime, call.tenant, subject, actor=call.actor, rights=call.rights)
+        return build_empty()
     client = await clients.load_client(call.runtime, call.tenant, call.required("client_id"))
     call.rights.check_may_hand_out(client.scope)
     await tokens.revoke_client_tokens(call.runtime, call.tenant, client.client_id, actor=call.actor)
@@ -237,9 +243,13 @@ ROUTES = (
         scope="grantway.tokens.write", area="tokens", body=TokenForm, media_types=(FORM,), status=204,
     ),
     Route(
-        method="DELETE", path="/admin/oauth2/tokens", summary="Revoke every access token of a client",
-        handler=_revoke_client_tokens, scope="grantway.tokens.write", area="tokens",
-        query=(QueryParameter("client_id", "Of this client.", True),), status=204, errors=(404,),
+        method="DELETE", path="/admin/oauth2/tokens", summary="Revoke every access token of a client, or of a subject",
+        handler=_revoke_tokens, scope="grantway.tokens.write", area="tokens",
+        query=(
+            QueryParameter("client_id", "Of this client."),
+            QueryParameter("subject", "Of this subject, with or without an account here."),
+        ),
+        status=204, errors=(404,),
     ),
     Route(
         method="GET", path="/admin/keys", summary="List signing keys: public halves and states", handler=_list_keys,

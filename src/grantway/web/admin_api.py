@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from starlette.applications import Starlette
@@ -30,7 +30,15 @@ from grantway.errors import (
 from grantway.gate import find_access
 from grantway.model import DEFAULT_TENANT
 from grantway.protocol.message import Response, is_vschar
-from grantway.web import admin_access, admin_clients, admin_server, admin_users
+from grantway.web import (
+    admin_access,
+    admin_clients,
+    admin_registration,
+    admin_scopes,
+    admin_server,
+    admin_trust,
+    admin_users,
+)
 from grantway.web.admin_call import SECURITY_HEADERS, STRICT_TRANSPORT, AdminCall, Route
 from grantway.web.admin_input import LARGEST_BODY, parse_body, parse_query
 from grantway.web.admin_problem import Unauthorized, build_problem_response
@@ -44,6 +52,9 @@ ROUTES: tuple[Route, ...] = (
     *admin_clients.ROUTES,
     *admin_users.ROUTES,
     *admin_access.ROUTES,
+    *admin_trust.ROUTES,
+    *admin_scopes.ROUTES,
+    *admin_registration.ROUTES,
     *admin_server.ROUTES,
 )
 TENANT_PREFIX = "/admin/t/{tenant}"
@@ -62,12 +73,17 @@ def build_admin_app(server: AuthorizationServer) -> ASGIApp:
     paths: list[StarletteRoute] = []
     for path, routes in by_path.items():
         resource = _Resource(server, routes)
-        paths.append(StarletteRoute(path, resource))
+        pattern = _build_pattern(path, routes.values())
+        paths.append(StarletteRoute(pattern, resource))
         if not any(route.is_server_wide for route in routes.values()):
-            paths.append(StarletteRoute(TENANT_PREFIX + path.removeprefix("/admin"), resource))
+            paths.append(StarletteRoute(TENANT_PREFIX + pattern.removeprefix("/admin"), resource))
     app = Starlette(routes=paths, exception_handlers={404: _answer_unknown_path})
     app.router.redirect_slashes = False
     return app
+
+
+def _build_pattern(path: str, routes: Iterable[Route]) -> str:
+    return path.removesuffix("}") + ":path}" if any(route.has_slashes for route in routes) else path
 
 
 async def _answer_unknown_path(request: Request, error: Exception) -> StarletteResponse:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Awaitable, Callable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
@@ -30,6 +30,8 @@ DEFAULT_PAGE_SIZE = 100
 LARGEST_PAGE_SIZE = 500
 _CURSOR_PURPOSE = b"grantway/admin-cursor/v1"
 _TAG_SIZE = 32
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_FIRST_INSTANT, _LAST_INSTANT = -62_135_596_800_000, 253_402_300_799_999  # of the years 1 to 9999, milliseconds
 
 SECURITY_HEADERS = (
     NO_STORE,
@@ -193,6 +195,8 @@ class Route(Struct, frozen=True, kw_only=True):
     handler: Handler
     scope: str | None
     area: str
+    has_slashes: bool = False
+    """Its path ends with a parameter that may hold slashes."""
     is_server_wide: bool = False
     """About the server and not about one tenant: only tokens of the default tenant will do."""
     query: tuple[QueryParameter, ...] = ()
@@ -231,8 +235,9 @@ def build_etag(version: int) -> tuple[bytes, bytes]:
 
 
 def format_instant(milliseconds: int | None) -> str | None:
-    """RFC 3339, UTC, milliseconds; None stays None and so does an instant that never was (0)."""
+    """RFC 3339, UTC, milliseconds; None stays None and so does an instant that never was (0). What RFC 3339 cannot
+    write is the last instant that it can."""
     if not milliseconds:
         return None
-    moment = datetime.fromtimestamp(milliseconds / 1000, UTC)
+    moment = _EPOCH + timedelta(milliseconds=max(_FIRST_INSTANT, min(milliseconds, _LAST_INSTANT)))
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -30,6 +30,7 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 _WITHOUT_BODY = frozenset({"GET", "HEAD", "OPTIONS"})
 _WITHOUT_CONTENT = (204, 304)
+_MOST_ADDRESSES = 10_000
 _WELL_KNOWN = "/.well-known/oauth-authorization-server"
 
 
@@ -52,6 +53,7 @@ class PublicApplication:
         self.paths = server.runtime.extensions.endpoints
         self._heads = Heads()
         self._proxies = [ipaddress.ip_network(proxy, strict=False) for proxy in serve.trusted_proxies]
+        self._are_proxies: dict[str, bool] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
@@ -95,7 +97,8 @@ class PublicApplication:
         base: str = scope.get("root_path", "")
         address = self.find_address(scope.get("client"), scope["headers"])
         if not base and path in self.paths:
-            return build_request(self._find_head(scope), b"", address), DEFAULT_TENANT, base
+            is_proxied = self.is_proxied(scope.get("client"))
+            return build_request(self._find_head(scope), b"", address, is_proxied), DEFAULT_TENANT, base
         if base and path.startswith(base):
             path = path[len(base) :]
         tenant = DEFAULT_TENANT
@@ -108,6 +111,7 @@ class PublicApplication:
             query=scope["query_string"],
             headers=scope["headers"],
             address=address,
+            is_proxied=self.is_proxied(scope.get("client")),
         )
         return request, tenant, base
 
@@ -172,7 +176,19 @@ class PublicApplication:
                 return address
         return address
 
+    def is_proxied(self, client: tuple[str, int] | None) -> bool:
+        """Whether the peer itself is a listed proxy: asked of each request, as others may send the same head."""
+        return bool(self._proxies) and client is not None and self._is_proxy(client[0])
+
     def _is_proxy(self, address: str) -> bool:
+        known = self._are_proxies.get(address)
+        if known is None:
+            if len(self._are_proxies) >= _MOST_ADDRESSES:
+                self._are_proxies.clear()
+            known = self._are_proxies[address] = self._is_listed(address)
+        return known
+
+    def _is_listed(self, address: str) -> bool:
         try:
             parsed = ipaddress.ip_address(address)
         except ValueError:

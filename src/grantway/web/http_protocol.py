@@ -335,7 +335,7 @@ class DirectProtocol(OneWriteProtocol):
             if known is not None:
                 self._send(head.method, head.path, 200, *known, began)
                 return
-        request = build_request(head, body, address)
+        request = build_request(head, body, address, application.is_proxied(self.client))
         if not is_kept:
             request.head = None
         coroutine = application.server.handle(request)

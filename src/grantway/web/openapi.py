@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any, get_args, get_origin
 
 import msgspec
 
-from grantway.admin.clients import collect_extra_metadata
 from grantway.admin.rights import ADMIN, ADMIN_SCOPES
 from grantway.extension import Runtime
 from grantway.model import Client
-from grantway.protocol.client_metadata import FIELDS
+from grantway.protocol.client_metadata import FIELDS, Metadatum
 from grantway.version import __version__
 from grantway.web.admin_call import JSON_PATCH, QueryParameter, Route
 from grantway.web.admin_wire import Problem
@@ -42,7 +42,7 @@ def build_openapi(runtime: Runtime) -> dict[str, Any]:
     _, components = msgspec.json.schema_components(
         sorted(types, key=lambda kind: kind.__name__), ref_template=_COMPONENTS
     )
-    client = _build_client_schema(components.pop("Client"), collect_extra_metadata(runtime))
+    client = _build_client_schema(components.pop("Client"), runtime.extensions.client_metadata)
     components.pop("ClientSecret", None)
     return {
         "openapi": "3.1.0",
@@ -190,7 +190,7 @@ def _is_struct(kind: Any) -> bool:
     return isinstance(kind, type) and issubclass(kind, msgspec.Struct)
 
 
-def _build_client_schema(stored: dict[str, Any], extra: dict[str, str]) -> dict[str, Any]:
+def _build_client_schema(stored: dict[str, Any], extra: Mapping[str, Metadatum]) -> dict[str, Any]:
     """The client's document as it goes in (``ClientDocument``) and comes out (``Client``), from the model's types."""
     fields: dict[str, Any] = {}
     for name in FIELDS:
@@ -198,7 +198,7 @@ def _build_client_schema(stored: dict[str, Any], extra: dict[str, str]) -> dict[
         if name in ("scope", "default_scope"):  # a tuple at home, one string on the wire (RFC 7591 §2)
             schema = {"type": "string", "default": ""}
         fields[name] = schema
-    fields |= {name: {"description": text} for name, text in extra.items()}
+    fields |= {name: {"description": field.description} for name, field in extra.items()}
     secret = {"type": "string", "description": "In the answer that makes it, and never again."}
     instant = {"type": ["string", "null"], "format": "date-time", "readOnly": True}
     document = {

@@ -37,7 +37,10 @@ from grantway.web.static_files import build_static_url
 LANGUAGE = "en"
 """The language of the templates in the package."""
 
-PAGES = ("account", "consent", "error", "form_post", "logged_out", "login", "logout", "register", "select_account")
+PAGES = (
+    "account", "consent", "device", "device_done", "error", "form_post", "logged_out", "login", "logout", "register",
+    "select_account",
+)  # fmt: skip
 
 _RIGHT_TO_LEFT = frozenset({"ar", "arc", "ckb", "dv", "fa", "he", "ps", "sd", "ug", "ur", "yi"})
 _LANGUAGE_TAG = re.compile(r"[a-z]{2,3}(-[a-z0-9]{2,8}){0,2}", re.IGNORECASE)
@@ -49,14 +52,16 @@ _OPTIONAL: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
         "login": {
             "client": None, "username": "", "remember": False, "can_register": False, "register_url": None,
-            "cancel": False,
+            "cancel": False, "device": None,
         },
-        "select_account": {"client": None},
-        "consent": {"scopes": (), "audiences": ()},
+        "select_account": {"client": None, "device": None},
+        "consent": {"scopes": (), "audiences": (), "device": None},
+        "device": {"user_code": "", "is_prefilled": False},
+        "device_done": {},
         "error": {"title": None, "description": None, "client": None},
         "register": {"client": None, "values": {}, "errors": {}, "requirements": (), "login_url": None},
         "logout": {"client": None},
-        "logged_out": {"client": None, "return_url": None},
+        "logged_out": {"client": None, "return_url": None, "frames": (), "wait": 0},
         "account": {"sessions": (), "authorizations": (), "message": None, "errors": {}, "requirements": ()},
         "form_post": {},
     }
@@ -74,7 +79,7 @@ _HEADERS = (
     (b"content-type", b"text/html; charset=utf-8"),
     NO_STORE,
     NO_SNIFF,
-    (b"x-frame-options", b"DENY"),
+    (b"x-frame-options", b"DENY"),  # RFC 6749 §10.13
     (b"cross-origin-opener-policy", b"same-origin"),
     (b"cross-origin-resource-policy", b"same-origin"),
     (b"permissions-policy", ", ".join(f"{feature}=()" for feature in _DENIED_FEATURES).encode("ascii")),
@@ -111,6 +116,7 @@ class JinjaPages:
         *,
         status: int = 200,
         form_action: str | None = None,
+        frame_sources: Sequence[str] = (),
         locales: Sequence[str] = (),
     ) -> Response:
         """Builds the answer for ``page``, one of ``PAGES``. See ``ports.Pages``.
@@ -129,7 +135,7 @@ class JinjaPages:
             form_action=form_action,
             nonce=nonce,
         )
-        policy = (b"content-security-policy", _build_policy(form_action, nonce.value).encode("ascii"))
+        policy = (b"content-security-policy", _build_policy(form_action, frame_sources, nonce.value).encode("ascii"))
         referrer = NO_REFERRER if page == "form_post" else _SAME_ORIGIN
         return Response(status=status, headers=[*_HEADERS, referrer, policy], body=text.encode("utf-8", "replace"))
 
@@ -225,12 +231,15 @@ def _build_static_url(context: Context, name: str) -> str:
     return build_static_url(context["base"], name)
 
 
-def _build_policy(form_action: str | None, nonce: str | None) -> str:
+def _build_policy(form_action: str | None, frame_sources: Sequence[str], nonce: str | None) -> str:
     """The page's Content-Security-Policy. Chromium applies ``form-action`` to the redirects after a form, too, so the
     client's redirect target has to be in it."""
     directives = ["default-src 'none'", "style-src 'self'", "img-src 'self'"]
     if nonce is not None:
         directives.append(f"script-src 'nonce-{nonce}'")
+    framed = [source for source in frame_sources if _SOURCE.fullmatch(source)]
+    if framed:
+        directives.append(f"frame-src {' '.join(framed)}")
     target = f" {form_action}" if form_action is not None and _SOURCE.fullmatch(form_action) else ""
     directives += [f"form-action 'self'{target}", "base-uri 'none'", "frame-ancestors 'none'"]
     return "; ".join(directives)

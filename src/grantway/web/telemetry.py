@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, MutableMapping
 from logging.handlers import WatchedFileHandler
 from typing import Any
 
@@ -16,16 +16,18 @@ import msgspec
 import structlog
 
 from grantway.config import LogSettings
-from grantway.errors import ConfigurationError
+from grantway.errors import AuthorizationPending, ConfigurationError
 from grantway.events import (
     Administered,
     AuthorizationRefused,
     Event,
     LoginFailed,
+    LogoutNoticeFailed,
     ReplayPunished,
     TokenIntrospected,
     TokenIssued,
     TokenRequestRefused,
+    UserCodeRefused,
 )
 from grantway.ports import EventSink
 from grantway.web.access_log import write_access_to
@@ -33,8 +35,9 @@ from grantway.web.worker_status import StatusBoard
 
 EVENTS = "grantway.events"
 CONTENT_TYPE = b"text/plain; version=0.0.4; charset=utf-8"
+_OF_MANY_LINES = ("exception", "stack")
 _QUIET = (TokenIssued, TokenIntrospected)  # the bulk of all events: counted, and logged at debug only
-_LOUD = (ReplayPunished, LoginFailed, AuthorizationRefused, TokenRequestRefused)
+_LOUD = (ReplayPunished, LoginFailed, LogoutNoticeFailed, AuthorizationRefused, TokenRequestRefused, UserCodeRefused)
 
 
 class Telemetry:
@@ -50,12 +53,17 @@ class Telemetry:
         # A counter of prometheus-client's takes 1 µs, and 2 in a file that workers share; a number in a dict 0.2.
         key = _build_key(event)
         self._counts[key] = self._counts.get(key, 0) + 1
-        if isinstance(event, _QUIET) and not self._is_debug:
+        if not self._is_debug and (isinstance(event, _QUIET) or _is_waiting(event)):
             return
         fields = msgspec.structs.asdict(event)
         fields.pop("at")
         level = logging.WARNING if isinstance(event, _LOUD) else logging.INFO
         self._log.log(level, type(event).__name__, **fields)
+
+
+def _is_waiting(event: Event) -> bool:
+    """Whether a device asked whether somebody has answered yet: nothing went wrong, and it asks every few seconds."""
+    return isinstance(event, TokenRequestRefused) and event.error == AuthorizationPending.code
 
 
 def _build_key(event: Event) -> tuple[str, ...]:
@@ -146,8 +154,10 @@ def _build_handler(handler: logging.Handler, form: str, is_terminal: bool) -> lo
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
-    renderer: Any = (
-        structlog.processors.JSONRenderer() if form == "json" else structlog.dev.ConsoleRenderer(colors=is_terminal)
+    renderers: list[Any] = (
+        [structlog.processors.JSONRenderer()]
+        if form == "json"
+        else [_escape, structlog.dev.ConsoleRenderer(colors=is_terminal)]
     )
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
@@ -155,8 +165,27 @@ def _build_handler(handler: logging.Handler, form: str, is_terminal: bool) -> lo
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                 structlog.processors.format_exc_info,
-                renderer,
+                *renderers,
             ],
         )
     )
     return handler
+
+
+def _escape(_: Any, __: str, fields: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """For text: whatever a value holds, a line stays one line and a terminal shows it. What a person or a client sent
+    may be in any of them. A traceback keeps its lines, indented, so that none looks like one of the log's."""
+    for name, value in fields.items():
+        if name in _OF_MANY_LINES and isinstance(value, str):
+            fields[name] = "\n".join(f"  {_show(line)}" for line in value.split("\n"))
+        elif isinstance(value, str):
+            fields[name] = _show(value)
+        elif not repr(value).isprintable():
+            fields[name] = _show(repr(value))
+    return fields
+
+
+def _show(text: str) -> str:
+    if text.isprintable():
+        return text
+    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)

@@ -144,6 +144,16 @@ def test_all_access_tokens_of_a_client_can_be_revoked(house, person):
     assert person.is_alive() == [False, True]
     assert house.call("DELETE", "/admin/oauth2/tokens?client_id=nobody").status_code == 404
     assert house.call("DELETE", "/admin/oauth2/tokens").status_code == 400
+    for query in ("client_id=a&subject=b", "subject=", f"subject={'x' * 256}"):
+        assert house.call("DELETE", f"/admin/oauth2/tokens?{query}").status_code == 400
+
+
+def test_the_tokens_of_a_subject_are_revoked_whether_or_not_there_is_an_account(house):
+    token = house.token("read", subject="https://idp.example|zoe")
+    assert house.call("POST", "/admin/oauth2/introspect", data={"token": token}).json()["active"] is True
+    answer = house.call("DELETE", "/admin/oauth2/tokens?subject=https://idp.example%7Czoe")
+    assert answer.status_code == 204
+    assert house.call("POST", "/admin/oauth2/introspect", data={"token": token}).json()["active"] is False
 
 
 @pytest.mark.parametrize("body", [{}, {"token": ""}, {"tokens": "x"}])

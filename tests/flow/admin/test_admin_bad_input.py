@@ -1,5 +1,6 @@
 """Whatever is sent, the answer is a problem with a 4xx, with every header it has to have, and nothing is lost."""
 
+import asyncio
 import json
 
 import httpx2
@@ -213,6 +214,8 @@ def test_metrics_say_of_each_worker_what_it_knows_and_how_old_that_is():
     server = InProcessServer({"limits.client_rate": 2, "limits.address_rate": 100}, events=telemetry)
     machine = server.register_client(grant_types=["client_credentials"], scope="read")
     statuses = [server.token(machine, grant_type="client_credentials").status_code for _ in range(3)]
+    while server.runtime.grid.status()["position"] == 0:  # the feed is read every 50 ms
+        server.run(asyncio.sleep(0.01))
     text = render_metrics(telemetry.board).decode()
     server.stop()
     assert statuses == [200, 200, 429]

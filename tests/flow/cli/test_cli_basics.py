@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -192,3 +193,36 @@ def test_generated_secrets_are_long_and_differ(empty):
 
 def test_what_a_terminal_would_obey_is_not_printed():
     assert clean("a\x1b[31mb\x9bc\u202ed\ne") == "a\ufffd[31mb\ufffdc\ufffdd\ne"
+
+
+def test_metadata_in_too_deep_a_nest_is_refused(cli):
+    deep = "[" * 200_000
+    for arguments, stdin in (
+        (("--file", "-"), '{"x":' * 200_000),
+        (("--file", "-"), '{"client_name": "\\ud800"}'),
+        (("--metadata", '{"x":' + deep), ""),
+        (("--field", f"jwks={deep}"), ""),
+    ):
+        ran = cli("clients", "create", *arguments, stdin=stdin)
+        assert ran.code == 2, arguments
+        assert "Traceback" not in ran.err
+    ran = cli("users", "create", "eve", "--generate-password", "--claim", f"name={deep}")
+    assert ran.code == 2
+    assert "Traceback" not in ran.err
+
+
+@pytest.mark.parametrize("option", ["--grant-type", "--audience", "--jwks", "--name"])
+def test_arguments_that_are_no_text_are_refused(cli, option):
+    ran = cli("clients", "create", option, b"\xff".decode("utf-8", "surrogateescape"))
+    assert ran.code == 2
+    assert "not text in UTF-8" in ran.err
+    assert ran.err.isascii()
+
+
+def test_arguments_that_are_no_text_are_refused_in_a_process_of_its_own(cli):
+    done = subprocess.run(
+        [sys.executable, "-m", "grantway", "clients", "create", "--json", b"--audience", b"\xff"],
+        capture_output=True, cwd=cli.folder, check=False,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert json.loads(done.stderr)["error"] == "usage"

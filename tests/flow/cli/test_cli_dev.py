@@ -15,10 +15,12 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import parse_qs, urljoin, urlsplit
 
 import httpx2
 import pytest
+
+from grantway.cli.dev_clients import CLIENTS
 
 STANDARD_CLAIMS = {
     "name", "given_name", "family_name", "middle_name", "nickname", "preferred_username", "profile", "picture",
@@ -100,9 +102,9 @@ def test_the_ready_file_is_private_and_says_all_a_test_needs(dev):
     assert dev.mode == 0o600
     assert dev.ready["pid"] == dev.process.pid
     assert dev.ready.keys() >= {"issuer", "admin_url", "admin_token", "clients", "users"}
-    assert {client["client_id"] for client in dev.ready["clients"]} == {
-        "demo-web", "demo-spa", "demo-machine", "grantway-admin",
-    }  # fmt: skip
+    seeded = {client["client_id"] for client in dev.ready["clients"]}
+    assert seeded == CLIENTS.keys()
+    assert seeded >= {"demo-web", "demo-spa", "demo-machine", "grantway-admin"}
     for client in dev.ready["clients"]:
         assert client.keys() >= {
             "client_id", "client_secret", "redirect_uris", "grant_types", "response_types", "scope",
@@ -188,9 +190,46 @@ def test_a_later_start_prints_the_same_and_the_issuer_follows_the_port(tmp_path)
         assert second.issuer != first.issuer
         assert httpx2.get(f"{second.issuer}/.well-known/openid-configuration").json()["issuer"] == second.issuer
         for name in ("clients", "users"):
-            assert second.ready[name] == first.ready[name]
+            moved = json.loads(json.dumps(first.ready[name]).replace(first.issuer, second.issuer))
+            assert second.ready[name] == moved
+        # the playground's walks are in the memory of one process
+        assert first.ready["playground_url"] == f"{first.issuer}/playground"
+        assert "playground_url" not in second.ready
+        assert httpx2.get(f"{second.issuer}/playground").status_code == 404
     finally:
         assert second.stop() == 0
+
+
+def test_what_was_changed_of_a_demo_client_stays_and_its_way_back_follows_the_port(tmp_path):
+    first = Dev(tmp_path)
+    headers = {"authorization": f"Bearer {first.ready['admin_token']}"}
+    for client_id in ("demo-web", "demo-playground"):
+        patch = [{"op": "replace", "path": "/client_name", "value": "Renamed"}]
+        url = f"{first.ready['admin_url']}/admin/clients/{client_id}"
+        assert httpx2.patch(url, json=patch, headers=headers).status_code == 200
+    secret = first.client("demo-playground")["client_secret"]
+    assert first.stop() == 0
+    second = Dev(tmp_path)
+    found = {client["client_id"]: client for client in second.ready["clients"]}
+    assert second.stop() == 0
+    assert found["demo-web"]["client_name"] == found["demo-playground"]["client_name"] == "Renamed"
+    assert found["demo-playground"]["redirect_uris"] == [f"{second.issuer}/playground/callback"]
+    assert found["demo-playground"]["client_secret"] == secret
+
+
+def test_a_key_that_was_not_written_down_is_made_again(tmp_path):
+    first = Dev(tmp_path)
+    assert first.stop() == 0
+    kept = tmp_path / ".grantway" / "credentials.json"
+    credentials = json.loads(kept.read_text())
+    before = credentials["keys"].pop("demo-key")
+    kept.write_text(json.dumps(credentials))
+    second = Dev(tmp_path)
+    found = next(client for client in second.ready["clients"] if client["client_id"] == "demo-key")
+    assert second.stop() == 0
+    after = json.loads(kept.read_text())["keys"]["demo-key"]
+    assert [key["kid"] for key in found["jwks"]["keys"]] == [after["kid"]] != [before["kid"]]
+    assert "d" not in found["jwks"]["keys"][0]
 
 
 def test_in_memory_nothing_is_written(tmp_path):
@@ -254,6 +293,8 @@ class Person:
                 answer = self._submit(answer, fields)
             elif 'value="allow"' in answer.text:
                 answer = self._submit(answer, {"action": decision})
+            elif 'name="user_code"' in answer.text:
+                answer = self._submit(answer, {"user_code": parse_qs(urlsplit(url).query)["user_code"][0]})
             else:
                 return answer
         raise AssertionError("going round in circles")
@@ -335,3 +376,34 @@ def test_a_person_who_says_no_is_a_denial(dev, http):
     code, out, err = perform_code_flow(dev, http, ["--client-id", client["client_id"]], "deny")
     assert (code, out) == (6, "")
     assert json.loads(err)["error"] == "access_denied"
+
+
+@pytest.mark.spec("RFC 8628 §3.5")
+@pytest.mark.parametrize("decision", ["allow", "deny"])
+def test_a_device_gets_what_a_person_lets_it_have(dev, http, decision):
+    process = subprocess.Popen(
+        [sys.executable, "-m", "grantway", "--config", ".grantway/grantway.toml", "perform", "device-code",
+         "--client-id", "demo-tv", "--scope", "openid email offline_access", "--json"],
+        cwd=dev.folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert process.stderr is not None
+    place = process.stderr.readline().removeprefix("Open ").strip()
+    assert re.fullmatch(r"or type \w{4}-\w{4} at \S+/oauth2/device/verify\n", process.stderr.readline())
+    user = dev.ready["users"][0]
+    end = Person(http, user["username"], user["password"]).visit(place, decision)
+    assert ("is connected" in end.text) is (decision == "allow")
+    out, err = process.communicate(timeout=30)
+    if decision == "deny":
+        assert (process.returncode, out) == (6, "")
+        assert json.loads(err)["error"] == "access_denied"
+    else:
+        assert process.returncode == 0, err
+        tokens = json.loads(out)
+        assert tokens["id_token_claims"]["sub"] == user["sub"]
+        assert tokens["refresh_token"]
+
+
+def test_a_client_of_another_kind_is_no_device(cli_on_dev):
+    ran = cli_on_dev("perform", "device-code", "--client-id", "demo-spa", "--json")
+    assert ran.returncode == 1
+    assert "unauthorized_client" in json.loads(ran.stderr)["message"]

@@ -35,6 +35,7 @@ from grantway.protocol.authorization import (
     parse_state,
 )
 from grantway.protocol.message import parse_parameters
+from grantway.protocol.vocabulary import RESPONSE_TYPES
 
 CHALLENGE = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"
 CLIENT = Client(
@@ -173,10 +174,65 @@ def test_a_repeated_parameter_is_refused(name: str) -> None:
 def test_the_response_type_is_known_and_allowed() -> None:
     refuse(InvalidRequest, {"response_type": None})
     refuse(InvalidRequest, {"response_type": ""})
-    for unknown in ("token", "id_token", "code id_token", "CODE", "none"):
+    for unknown in ("CODE", "none", "code code", "code  token", "code none", " code"):
         refuse(UnsupportedResponseType, {"response_type": unknown})
+    for unregistered in RESPONSE_TYPES[1:]:
+        refuse(UnauthorizedClient, {"response_type": unregistered})
     refuse(UnauthorizedClient, client=msgspec.structs.replace(CLIENT, response_types=()))
     refuse(UnauthorizedClient, client=msgspec.structs.replace(CLIENT, grant_types=("client_credentials",)))
+
+
+FRONT = msgspec.structs.replace(CLIENT, response_types=RESPONSE_TYPES, grant_types=("authorization_code", "implicit"))
+
+
+@pytest.mark.spec("RFC 6749 §3.1.1")
+@pytest.mark.parametrize("response_type", RESPONSE_TYPES)
+def test_a_registered_response_type_is_taken_in_any_order_of_its_words(response_type: str) -> None:
+    reversed_words = " ".join(reversed(response_type.split(" ")))
+    given = {"response_type": reversed_words, "nonce": "n"}
+    request = check(given, client=FRONT, response_mode="fragment")
+    assert request.response_type == response_type
+    assert request.answers == response_type.split(" ")
+
+
+@pytest.mark.parametrize(("response_type", "missing"), [("token", "implicit"), ("code token", "authorization_code")])
+def test_a_response_type_needs_its_grant_types(response_type: str, missing: str) -> None:
+    grants = tuple(grant for grant in FRONT.grant_types if grant != missing)
+    client = msgspec.structs.replace(FRONT, grant_types=grants)
+    refuse(UnauthorizedClient, {"response_type": response_type}, client=client, response_mode="fragment")
+
+
+@pytest.mark.spec("OpenID Connect Core §3.2.2.1")
+@pytest.mark.spec("OpenID Connect Core §3.3.2.11")
+@pytest.mark.parametrize("response_type", RESPONSE_TYPES)
+def test_an_id_token_in_the_front_channel_needs_nonce_and_openid(response_type: str) -> None:
+    def ask(**parameters: str | None) -> None:
+        check({"response_type": response_type, **parameters}, client=FRONT, response_mode="fragment")
+
+    ask(nonce="n", scope="openid")
+    if "id_token" not in response_type:
+        ask(nonce=None, scope="openid")
+        return
+    for bad in ({"nonce": None}, {"nonce": ""}, {"nonce": "n", "scope": "profile"}):
+        with pytest.raises(InvalidRequest):
+            ask(**bad)
+
+
+@pytest.mark.spec("OpenID Connect Core §11")
+def test_offline_access_is_ignored_where_there_is_no_code() -> None:
+    client = msgspec.structs.replace(FRONT, scope=("openid", "offline_access"))
+    given = {"nonce": "n", "scope": "openid offline_access", "response_type": "id_token token"}
+    assert check(given, client=client, response_mode="fragment").scope == ("openid",)
+    given["response_type"] = "code id_token"
+    assert check(given, client=client, response_mode="fragment").scope == ("openid", "offline_access")
+
+
+def test_a_public_client_needs_no_pkce_where_there_is_no_code() -> None:
+    public = msgspec.structs.replace(FRONT, token_endpoint_auth_method="none")
+    given = {"code_challenge": None, "code_challenge_method": None, "response_type": "token"}
+    assert check(given, client=public, response_mode="fragment").code_challenge is None
+    with pytest.raises(InvalidRequest):
+        check({**given, "response_type": "code token"}, client=public, response_mode="fragment")
 
 
 @pytest.mark.spec("OAuth 2.0 Multiple Response Types §2.1")
@@ -210,6 +266,9 @@ def test_the_response_mode_is_known_and_suits_the_response_type() -> None:
         parse("query", "id_token")
 
 
+@pytest.mark.spec("OpenID Connect Core §6.1")
+@pytest.mark.spec("OpenID Connect Core §6.2")
+@pytest.mark.spec("OpenID Connect Core §7.2.1")
 @pytest.mark.spec("OpenID Connect Core §3.1.2.6")
 def test_what_is_not_supported_has_its_own_error() -> None:
     refuse(RequestNotSupported, {"request": "x"})
@@ -256,6 +315,7 @@ def test_the_scope_is_within_the_clients() -> None:
     refuse(InvalidScope, {"scope": None}, client=msgspec.structs.replace(CLIENT, scope=("openid",)))
 
 
+@pytest.mark.spec("RFC 8707 §2.1")
 @pytest.mark.spec("RFC 8707 §2")
 @pytest.mark.threat("T43")
 def test_resources_and_audiences_are_the_clients() -> None:
@@ -324,6 +384,7 @@ def test_max_age_is_a_number_of_seconds() -> None:
         refuse(InvalidRequest, {"max_age": max_age})
 
 
+@pytest.mark.spec("RFC 5646 §2.1")
 @pytest.mark.spec("OpenID Connect Core §3.1.2.1")
 @pytest.mark.threat("T145")
 def test_what_steers_the_pages_is_known_and_bounded() -> None:

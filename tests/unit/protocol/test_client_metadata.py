@@ -9,7 +9,7 @@ import pytest
 
 from grantway.errors import InvalidClientMetadata, InvalidRedirectUri, OAuthError
 from grantway.model import Client, ClientSecret
-from grantway.protocol.client_metadata import FIELDS, build_client_fingerprint, describe_client, parse_client
+from grantway.protocol.client_metadata import FIELDS, Metadatum, build_client_fingerprint, describe_client, parse_client
 
 MINIMAL = {"redirect_uris": ["https://a.example/cb"]}
 FULL: dict[str, Any] = {
@@ -81,7 +81,16 @@ def test_a_full_document_is_read_and_written_back() -> None:
 
 
 def test_every_field_of_a_client_is_in_the_list_or_kept_from_it_on_purpose() -> None:
-    kept = {"tenant", "client_id", "secrets", "extra", "version", "created_at", "updated_at"}
+    kept = {
+        "tenant",
+        "client_id",
+        "secrets",
+        "registration",
+        "extra",
+        "version",
+        "created_at",
+        "updated_at",
+    }
     assert set(Client.__struct_fields__) == set(FIELDS) | kept
 
 
@@ -97,15 +106,19 @@ def test_secrets_and_inner_fields_go_neither_in_nor_out() -> None:
 def test_an_unknown_name_is_refused_with_a_suggestion() -> None:
     assert "Did you mean redirect_uris?" in refuse({"redirect_uri": []})
     assert "Did you mean" not in refuse({"zzzzzz": 1})
-    assert "Did you mean tls_x?" in refuse({"tls_y": 1}, extra_metadata=("tls_x",))
+    assert "Did you mean tls_x?" in refuse({"tls_y": 1}, extra_metadata={"tls_x": Metadatum("")})
     assert len(refuse({"x" * 10_000: 1})) < 200
 
 
 @pytest.mark.spec("RFC 7592 §2.2")
 def test_a_base_is_changed_only_where_the_document_says_so() -> None:
-    base = msgspec.structs.replace(parse(FULL, extra_metadata=("x",)), version=3, created_at=5, extra={"x": 1, "y": 2})
+    base = msgspec.structs.replace(
+        parse(FULL, extra_metadata={"x": Metadatum("")}), version=3, created_at=5, extra={"x": 1, "y": 2}
+    )
     changed = parse(
-        {"client_name": "new", "owner": None, "access_token_ttl": None, "x": [2]}, base=base, extra_metadata=("x",)
+        {"client_name": "new", "owner": None, "access_token_ttl": None, "x": [2]},
+        base=base,
+        extra_metadata={"x": Metadatum("")},
     )
     assert changed == msgspec.structs.replace(
         base, tenant="t", client_name="new", owner="", access_token_ttl=None, extra={"x": [2], "y": 2}
@@ -119,10 +132,11 @@ def test_a_document_for_another_client_is_refused() -> None:
 
 
 def test_extensions_add_fields_of_their_own() -> None:
-    client = parse({**MINIMAL, "jwks_uri": "https://a.example/jwks"}, extra_metadata=("jwks_uri",))
+    client = parse({**MINIMAL, "jwks_uri": "https://a.example/jwks"}, extra_metadata={"jwks_uri": Metadatum("")})
     assert client.extra == {"jwks_uri": "https://a.example/jwks"}
     assert describe_client(client)["jwks_uri"] == "https://a.example/jwks"
-    refuse({"jwks": [[[[[[[[[1]]]]]]]]]}, extra_metadata=("jwks",))
+    assert parse({**MINIMAL, "jwks_uri": None}, base=client, extra_metadata={"jwks_uri": Metadatum("")}).extra == {}
+    refuse({"jwks": [[[[[[[[[1]]]]]]]]]}, extra_metadata={"jwks": Metadatum("")})
 
 
 @pytest.mark.parametrize(
@@ -171,7 +185,7 @@ def test_redirect_uris_are_a_list() -> None:
         {"audience": ["a b"]},
         {"audience": [""]},
         {"audience": ["é"]},
-        {"token_endpoint_auth_method": "private_key_jwt"},
+        {"token_endpoint_auth_method": "attest_jwt_client_auth"},
         {"id_token_signed_response_alg": "none"},
         {"id_token_signed_response_alg": "HS256"},
         {"access_token_signed_response_alg": "es256"},
@@ -247,6 +261,21 @@ def test_grant_types_and_response_types_fit_together() -> None:
     refuse({"grant_types": ["a b"]})
 
 
+@pytest.mark.spec("RFC 7591 §2.1")
+def test_implicit_and_hybrid_response_types_need_their_grant_types() -> None:
+    both = {"grant_types": ["authorization_code", "implicit"]}
+    assert parse({**MINIMAL, **both}).response_types == ("code", "id_token", "token")
+    front = parse({**MINIMAL, "grant_types": ["implicit"]})
+    assert front.response_types == ("id_token", "token")
+    hybrid = parse({**MINIMAL, **both, "response_types": ["token id_token code", "token code"]})
+    assert hybrid.response_types == ("code id_token token", "code token")
+    refuse({**MINIMAL, "grant_types": ["implicit"], "response_types": ["code token"]})
+    refuse({**MINIMAL, "grant_types": ["authorization_code"], "response_types": ["code token"]})
+    refuse({**MINIMAL, **both, "response_types": ["code"]})
+    refuse({**MINIMAL, **both, "response_types": [7]})
+    refuse({"grant_types": ["implicit"], "redirect_uris": []}, InvalidRedirectUri)
+
+
 @pytest.mark.spec("RFC 6749 §3.1.2.2")
 def test_a_client_of_the_authorization_endpoint_needs_a_redirect_uri() -> None:
     with pytest.raises(InvalidRedirectUri):
@@ -291,3 +320,12 @@ def test_the_fingerprint_follows_what_a_person_relied_on() -> None:
     assert build_client_fingerprint(same) == fingerprint
     for change in ({"client_name": "b"}, {"redirect_uris": ("https://a.example",)}):
         assert build_client_fingerprint(msgspec.structs.replace(client, **change)) != fingerprint
+
+
+@pytest.mark.spec("OpenID Connect Dynamic Client Registration §2")
+def test_a_web_client_with_the_implicit_grant_has_https_and_no_localhost() -> None:
+    front = {**MINIMAL, "grant_types": ["implicit"], "application_type": "web"}
+    assert parse({**front, "redirect_uris": ["https://a.example/cb"]})
+    for uri in ("http://127.0.0.1/cb", "https://localhost/cb", "https://LOCALHOST:8443/cb"):
+        refuse({**front, "redirect_uris": [uri]}, InvalidRedirectUri)
+    assert parse({**front, "redirect_uris": ["http://127.0.0.1/cb"], "application_type": "native"})

@@ -86,6 +86,17 @@ def test_who_said_no_gets_no_further_question() -> None:
     assert step(denied=True, session=None, granted_scope=("openid", "email")) == Deny()
 
 
+@pytest.mark.spec("RFC 8628 §5.4")
+@pytest.mark.threat("T121")
+@pytest.mark.parametrize("client", [{}, {"skip_consent": True}, {"token_endpoint_auth_method": "none"}])
+def test_a_device_is_never_let_in_without_a_question(client: dict[str, Any]) -> None:
+    device = {"device_digest": b"d", "redirect_uri": ""}
+    assert step(device, client=client) == ASK_ALL
+    assert step(device, client=client, authenticated_at=NOW, account_selected=True) == ASK_ALL
+    assert step(device, client=client, granted_scope=("openid", "email")) == ISSUE
+    assert step(device, client=client, denied=True) == Deny()
+
+
 @pytest.mark.spec("OpenID Connect Core §3.1.2.3")
 @pytest.mark.threat("T107")
 @pytest.mark.parametrize(
@@ -269,3 +280,67 @@ def test_a_secret_or_an_https_origin_assures_a_client() -> None:
     assert is_client_assured(msgspec.structs.replace(native, application_type="web"), "http://127.0.0.1/cb")
     confidential = msgspec.structs.replace(native, token_endpoint_auth_method="client_secret_basic")
     assert is_client_assured(confidential, "com.example.app:/cb")
+
+
+# -- scopes that nobody is asked about --------------------------------------------------------------------------------
+
+
+def exempt(*scope: str, **changes: Any) -> Client:
+    return msgspec.structs.replace(CLIENT, extra={"consent_exempt_scope": list(scope)}, **changes)
+
+
+def test_an_exempt_scope_is_not_asked_and_goes_along_with_what_is() -> None:
+    state = InteractionState(request=REQUEST, client=exempt("email"), now=NOW, session=SESSION)
+    step = next_step(state)
+    assert step == AskConsent(("openid", "email"), ("openid",), exempt_scope=("email",))
+
+
+@pytest.mark.threat("T107")
+def test_where_everything_is_exempt_there_is_no_page() -> None:
+    client = exempt("openid", "email")
+    assert next_step(InteractionState(request=REQUEST, client=client, now=NOW, session=SESSION)) == ISSUE
+    silent = msgspec.structs.replace(REQUEST, prompt=("none",))
+    assert next_step(InteractionState(request=silent, client=client, now=NOW, session=SESSION)) == ISSUE
+
+
+@pytest.mark.threat("T107")
+@pytest.mark.parametrize(
+    ("client", "changes"),
+    [
+        (exempt("openid", "email"), {"prompt": ("consent",)}),
+        (exempt("openid", "email"), {"device_digest": b"d"}),
+        (exempt("openid", "email"), {"audience": ("https://api.example",)}),
+        (exempt("openid", "email"), {"scope": ("openid", "offline_access")}),
+        (exempt("openid", "offline_access"), {"scope": ("openid", "offline_access")}),
+        (
+            exempt("openid", "email", application_type="native", token_endpoint_auth_method="none"),
+            {"redirect_uri": "http://127.0.0.1/cb"},
+        ),
+    ],
+)
+def test_an_exemption_takes_away_no_other_reason_to_ask(client: Client, changes: dict[str, Any]) -> None:
+    request = msgspec.structs.replace(REQUEST, **changes)
+    state = InteractionState(request=request, client=client, now=NOW, session=SESSION)
+    assert isinstance(next_step(state), AskConsent)
+
+
+def test_without_a_request_for_scopes_an_exemption_says_nothing() -> None:
+    request = msgspec.structs.replace(REQUEST, scope=())
+    state = InteractionState(request=request, client=exempt("email"), now=NOW, session=SESSION)
+    assert isinstance(next_step(state), AskConsent)
+
+
+def test_what_is_exempt_adds_to_what_was_approved() -> None:
+    consent = msgspec.structs.replace(CONSENT, scope=("openid",))
+    state = InteractionState(request=REQUEST, client=exempt("email"), now=NOW, session=SESSION, consent=consent)
+    assert next_step(state) == ISSUE
+
+
+@pytest.mark.threat("T107")
+def test_an_approved_scope_approves_no_other_name_under_any_strategy() -> None:
+    client = msgspec.structs.replace(CLIENT, scope=("photos",), extra={"scope_strategy": "hierarchic"})
+    request = msgspec.structs.replace(REQUEST, scope=("photos.read",), prompt=("none",))
+    consent = msgspec.structs.replace(CONSENT, scope=("photos",))
+    state = InteractionState(request=request, client=client, now=NOW, session=SESSION, consent=consent)
+    with pytest.raises(ConsentRequired):
+        next_step(state)

@@ -23,6 +23,7 @@ def test_an_object_is_decoded() -> None:
     assert parse("{}") == {}
 
 
+@pytest.mark.spec("RFC 8259 §4")
 @pytest.mark.threat("T144")
 @pytest.mark.parametrize(
     "text",
@@ -52,6 +53,7 @@ def test_size_is_counted_in_bytes() -> None:
             parse_json_object(text, max_size=9, max_depth=1)
 
 
+@pytest.mark.spec("RFC 8259 §9")
 @pytest.mark.threat("T144")
 def test_depth_is_measured_before_decoding() -> None:
     assert parse('{"a":{"b":[{}]}}')

@@ -56,6 +56,21 @@ def test_a_grant_describes_its_lifespans():
     assert not is_lifespan("access_token_ttl")
 
 
+@pytest.mark.parametrize(
+    ("grant_type", "name"),
+    [
+        ("refresh_token", "refresh_token"),
+        ("urn:ietf:params:oauth:grant-type:jwt-bearer", "jwt_bearer"),
+        ("urn:ietf:params:oauth:grant-type:device_code", "device_authorization"),
+        ("https://example.com/grants/own", "https://example.com/grants/own"),
+    ],
+)
+def test_a_grant_with_a_long_name_has_a_short_one_in_fields(grant_type, name):
+    assert list(describe_lifespans(grant_type, "id")) == [f"{name}_grant_id_token_lifespan"]
+    client = Client(tenant="default", client_id="A", extra={f"{name}_grant_id_token_lifespan": "90s"})
+    assert find_lifespans(client, grant_type) == {"id": 90}
+
+
 def test_a_client_has_the_lifespans_of_the_grant_alone():
     extra: dict[str, Any] = {
         "refresh_token_grant_access_token_lifespan": "1m0s",
@@ -67,3 +82,17 @@ def test_a_client_has_the_lifespans_of_the_grant_alone():
     assert find_lifespans(client, "refresh_token") == {"access": 60, "id": 120}
     assert find_lifespans(client, "authorization_code") == {}
     assert find_lifespans(Client(tenant="default", client_id="c"), "refresh_token") is NO_LIFESPANS
+
+
+def test_a_grant_type_that_is_a_uri_has_names_of_its_last_part() -> None:
+    prefix = "urn:ietf:params:oauth:grant-type:"
+    assert set(describe_lifespans(prefix + "jwt-bearer", "access")) == {"jwt_bearer_grant_access_token_lifespan"}
+    assert set(describe_lifespans(prefix + "device_code", "id")) == {"device_authorization_grant_id_token_lifespan"}
+    assert set(describe_lifespans("refresh_token", "refresh")) == {"refresh_token_grant_refresh_token_lifespan"}
+
+
+def test_the_field_of_a_client_is_read_into_one_form() -> None:
+    (field,) = describe_lifespans("client_credentials", "access").values()
+    assert field.read("x", "90m") == "1h30m0s"
+    with pytest.raises(InvalidClientMetadata):
+        field.read("x", "soon")

@@ -112,6 +112,7 @@ def test_the_number_of_parameters_is_bounded() -> None:
         parse_parameters(b"&" * 100_000)
 
 
+@pytest.mark.spec("RFC 3986 §2.1")
 @pytest.mark.threat("T146")
 @pytest.mark.parametrize(
     "raw",
@@ -154,6 +155,16 @@ def test_a_header_that_came_twice_is_there_though_it_has_no_one_value() -> None:
     assert not request.has_header(b"cookie")
     with pytest.raises(InvalidRequest):
         request.header(b"origin")
+
+
+@pytest.mark.spec("RFC 9110 §8.3")
+@pytest.mark.parametrize(
+    ("header", "expected"),
+    [(b"Application/JSON ; charset=utf-8", b"application/json"), (b"text/plain", b"text/plain"), (None, b"")],
+)
+def test_the_media_type_is_what_stands_before_its_parameters(header: bytes | None, expected: bytes) -> None:
+    headers = () if header is None else ((b"content-type", header),)
+    assert Request(method="POST", path="/", headers=headers).media_type() == expected
 
 
 @pytest.mark.spec("RFC 6265 §5.4")

@@ -58,6 +58,7 @@ def test_every_method_but_s256_is_refused_and_leaving_it_out_means_plain(method:
         check_code_challenge(CHALLENGE, method, is_required=False)
 
 
+@pytest.mark.spec("RFC 7636 §4.2")
 @pytest.mark.threat("T26")
 @pytest.mark.parametrize(
     "challenge",
@@ -84,6 +85,7 @@ def test_a_method_without_a_challenge_is_refused(method: str) -> None:
         check_code_challenge(None, method, is_required=False)
 
 
+@pytest.mark.spec("RFC 7636 §4.5")
 @pytest.mark.spec("RFC 9700 §4.8.2")
 @pytest.mark.threat("T25")
 @pytest.mark.parametrize(

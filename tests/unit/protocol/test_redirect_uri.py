@@ -35,6 +35,7 @@ def test_the_registered_uri_is_accepted() -> None:
     assert choose_redirect_uri(CB, build_client("https://b.example/", CB), is_openid=False) == CB
 
 
+@pytest.mark.spec("RFC 3986 §6.2.1")
 @pytest.mark.spec("RFC 9700 §2.1")
 @pytest.mark.threat("T1")
 @pytest.mark.threat("T2")
@@ -193,6 +194,7 @@ def test_https_and_loopback_http_may_be_registered(uri: str, application_type: s
     check_post_logout_registrable(uri)
 
 
+@pytest.mark.spec("RFC 8252 §8.4")
 @pytest.mark.spec("RFC 8252 §7.1")
 @pytest.mark.parametrize("uri", ["com.example.app:/cb", "com.example.app://cb/x?y=a@b", "Com.Example:/"])
 def test_a_reverse_domain_scheme_is_for_native_clients(uri: str) -> None:
@@ -202,6 +204,8 @@ def test_a_reverse_domain_scheme_is_for_native_clients(uri: str) -> None:
         check_registrable(uri, "web")
 
 
+@pytest.mark.spec("RFC 3986 §2")
+@pytest.mark.spec("RFC 8252 §8.3")
 @pytest.mark.spec("RFC 7591 §3.2.2")
 @pytest.mark.threat("T3")
 @pytest.mark.threat("T5")
@@ -329,6 +333,8 @@ def test_a_form_may_lead_on_to_where_the_answer_goes(redirect_uri: str, source: 
     assert build_form_action(redirect_uri) == source
 
 
+@pytest.mark.spec("RFC 3986 §3.1")
+@pytest.mark.spec("RFC 3986 §3.2")
 def test_a_uri_is_taken_apart_without_repairing_it() -> None:
     assert split_scheme("HTTPS://a") == ("https", "//a")
     assert split_scheme("no-colon") == ("", "no-colon")

@@ -212,7 +212,7 @@ def test_a_policy_cannot_be_extended_through_the_form_action(pages: JinjaPages, 
 @pytest.mark.parametrize("page", PAGES)
 def test_every_form_posts_and_carries_the_csrf_token(pages: JinjaPages, page: str) -> None:
     markup = Markup(pages.render(page, {**FULL[page], "csrf_token": "the-token"}))
-    assert bool(markup.forms) is (page not in ("error", "logged_out"))
+    assert bool(markup.forms) is (page not in ("device_done", "error", "logged_out"))
     for form, controls in markup.forms:
         assert form["method"] == "post"
         tokens = [control["value"] for control in controls if control.get("name") == "csrf_token"]
@@ -226,7 +226,7 @@ def test_forms_have_the_ids_that_scripts_and_tests_rely_on(pages: JinjaPages, pa
     assert len(ids) == len(set(ids))
 
 
-@pytest.mark.parametrize("page", ["login", "select_account", "consent", "register", "logout", "account"])
+@pytest.mark.parametrize("page", ["login", "select_account", "consent", "device", "register", "logout", "account"])
 def test_a_form_without_its_token_is_an_error_not_an_empty_field(pages: JinjaPages, page: str) -> None:
     context = {name: value for name, value in FULL[page].items() if name != "csrf_token"}
     with pytest.raises(jinja2.UndefinedError, match="csrf_token"):
@@ -241,6 +241,7 @@ def test_a_form_without_its_token_is_an_error_not_an_empty_field(pages: JinjaPag
         ("consent", ["deny", "allow"]),
         ("register", ["register"]),
         ("logout", ["stay", "logout"]),
+        ("device", ["continue"]),
     ],
 )
 def test_buttons_say_what_was_chosen(pages: JinjaPages, page: str, buttons: list[str]) -> None:
@@ -304,6 +305,22 @@ def test_consent_names_who_asks_where_it_leads_and_for_whom(pages: JinjaPages) -
 @pytest.mark.parametrize("source", ["http://127.0.0.1:7000", "http://[::1]:7000", "http://localhost"])
 def test_consent_says_when_a_program_on_this_device_asks(pages: JinjaPages, source: str) -> None:
     assert "a program on this device" in Markup(pages.render("consent", FULL["consent"], form_action=source)).text
+
+
+@pytest.mark.threat("T121")
+def test_consent_says_that_a_device_asks_and_which_code_it_has_to_show(pages: JinjaPages) -> None:
+    markup = Markup(pages.render("consent", {**FULL["consent"], "device": {"user_code": "BCDF-GHJK"}}))
+    assert "Another device asks for this. It has to show this code: BCDF-GHJK" in markup.text
+    assert "Next you go on at your device." in markup.text
+    assert "Another device" not in Markup(pages.render("consent", FULL["consent"])).text
+
+
+def test_the_field_for_a_code_suits_a_telephone(pages: JinjaPages) -> None:
+    field = Markup(pages.render("device", FORM)).by_id("user_code")
+    assert field["autocapitalize"] == "characters"
+    assert field["autocomplete"] == "off"
+    assert field["spellcheck"] == "false"
+    assert field["enterkeyhint"] == "go"
 
 
 def test_a_required_scope_cannot_be_switched_off(pages: JinjaPages) -> None:
@@ -390,6 +407,7 @@ def test_a_script_of_the_operator_runs_only_under_a_nonce(tmp_path: Path) -> Non
     assert response.body.count(script["nonce"].encode()) == 2
 
 
+@pytest.mark.spec("RFC 9110 §12.5.4")
 def test_people_get_the_first_of_their_languages_there_are_templates_in(tmp_path: Path) -> None:
     for folder, text in (("de", "Hallo"), ("ar", "مرحبا"), ("pt-BR", "Oi")):
         (tmp_path / folder).mkdir()

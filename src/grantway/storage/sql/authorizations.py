@@ -1,7 +1,7 @@
 """Verbs for authorizations: redeeming, rotating and revoking all write the same row, so the database orders them.
 
-Rows are written in one order everywhere (subject, session, authorization, revocation, change), so that two verbs never
-wait for each other.
+Rows are written in one order everywhere (subject, session, authorization, revocation, task, change), so that two verbs
+never wait for each other.
 """
 
 from __future__ import annotations

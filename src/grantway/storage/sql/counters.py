@@ -8,6 +8,13 @@ from grantway.storage.sql.transaction import Transaction
 
 FEED_KEEP_MS = 3_600_000
 """How long the change feed is kept. A worker that was away for longer reads everything anew."""
+DEVICE_KEEP_MS = 3_600_000
+"""How long a device hears that its request has expired, and not that there was none (RFC 8628 §3.5)."""
+
+TASK_KEEP_MS = 3_600_000
+"""How long a task that has expired waits for somebody who says so."""
+
+_KEPT_MS = {"change": FEED_KEEP_MS, "device_request": DEVICE_KEEP_MS, "task": TASK_KEEP_MS}
 
 
 async def use_once(
@@ -44,10 +51,11 @@ async def forgive_attempts(tx: Transaction, tenant: str, kind: str, key: str) ->
 async def clean_table(tx: Transaction, table: str, now: int, limit: int) -> int:
     """Deletes up to ``limit`` rows of ``table`` whose end has come. Returns how many.
 
-    An authorization stays until its absolute end, redeemed, rotated, revoked or not: until then a replay must be seen.
+    An authorization stays until its absolute end, redeemed, rotated, revoked or not: until then a replay must be seen;
+    and for as long as its session is open, whose end its client is told.
     """
     cleaning = sql.CLEANINGS[table]
-    until = now - FEED_KEEP_MS if table == "change" else now
+    until = now - _KEPT_MS.get(table, 0)
     rows = await tx.fetch(cleaning.find, now=until, limit=limit)
     deleted = 0
     for start in range(0, len(rows), sql.CLEANED_AT_ONCE):
@@ -61,7 +69,9 @@ async def clean_table(tx: Transaction, table: str, now: int, limit: int) -> int:
         # The end is compared again: a row may have been renewed meanwhile.
         deleted += await tx.execute(cleaning.delete, now=until, **values)
     if table == "signing_key":
-        for row in rows:
-            key = dict(zip(cleaning.columns, row, strict=True))
-            await tx.append_change(key["tenant"], "key", key["kid"])
+        for tenant, kid in rows:
+            await tx.append_change(tenant, "key", kid)
+    if table == "entry":
+        for tenant, kind in dict.fromkeys((tenant, kind) for tenant, kind, _ in rows):
+            await tx.append_change(tenant, "entry", kind)
     return deleted

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from alembic.config import Config
     from sqlalchemy.engine import Connection
 
-REVISIONS = ("0001", "0002.0001")
+REVISIONS = ("0001", "0002.0001", "0003.0001")
 """Every migration, oldest first; a test compares this with ``migrations/versions``.
 
 ``0007.0004`` is the seventh, and a program that knows the schema up to the fourth may go on working with it.

@@ -21,11 +21,14 @@ from grantway.model import (
     ClaimsRequest,
     Client,
     Consent,
+    DeviceRequest,
+    Entry,
     Interaction,
     Revocation,
     Session,
     SigningKey,
     Subject,
+    Task,
     Tenant,
 )
 from grantway.storage.sql.transaction import Row
@@ -39,6 +42,9 @@ _decode_client = msgspec.json.Decoder(Client).decode
 _decode_subject = msgspec.json.Decoder(Subject).decode
 _decode_consent = msgspec.json.Decoder(Consent).decode
 _decode_interaction = msgspec.json.Decoder(Interaction).decode
+_decode_entry = msgspec.json.Decoder(Entry).decode
+_decode_task = msgspec.json.Decoder(Task).decode
+_decode_device_request = msgspec.json.Decoder(DeviceRequest).decode
 _decode_revocation = msgspec.json.Decoder(Revocation).decode
 _decode_jwk = msgspec.json.Decoder(dict[str, Any]).decode
 
@@ -55,6 +61,8 @@ class _AuthorizationDocument(Struct, frozen=True, kw_only=True, omit_defaults=Tr
     redirect_uri: str | None = None
     code_challenge: str | None = None
     confirmation: Mapping[str, str] | None = None
+    token_claims: Mapping[str, Any] = msgspec.field(default_factory=dict)
+    id_token_claims: Mapping[str, Any] = msgspec.field(default_factory=dict)
 
 
 class _SessionDocument(Struct, frozen=True, kw_only=True):
@@ -201,6 +209,48 @@ def build_session_row(session: Session) -> dict[str, Any]:
     }
 
 
+def build_entry_row(entry: Entry) -> dict[str, Any]:
+    """All columns. Raises ``Unprocessable``."""
+    check_identifiers(tenant=entry.tenant, key=entry.key)
+    return {
+        "tenant": entry.tenant,
+        "kind": entry.kind,
+        "key": entry.key,
+        "expires_at": entry.expires_at,
+        "version": entry.version,
+        "document": build_document(entry),
+    }
+
+
+def build_task_row(task: Task) -> dict[str, Any]:
+    """All columns. Raises ``Unprocessable``."""
+    check_identifiers(tenant=task.tenant, task_id=task.task_id)
+    return {
+        "tenant": task.tenant,
+        "task_id": task.task_id,
+        "kind": task.kind,
+        "due_at": task.due_at,
+        "expires_at": task.expires_at,
+        "version": task.version,
+        "document": build_document(task),
+    }
+
+
+def build_device_request_row(request: DeviceRequest) -> dict[str, Any]:
+    """All columns. Raises ``Unprocessable``."""
+    check_identifiers(tenant=request.tenant, client_id=request.client_id)
+    check_digest("device_digest", request.device_digest)
+    check_digest("user_code_digest", request.user_code_digest)
+    return {
+        "tenant": request.tenant,
+        "device_digest": request.device_digest,
+        "user_code_digest": request.user_code_digest,
+        "expires_at": request.expires_at,
+        "version": request.version,
+        "document": build_document(request),
+    }
+
+
 def build_key_row(key: SigningKey) -> dict[str, Any]:
     """All columns. Raises ``Unprocessable``."""
     check_identifiers(tenant=key.tenant, kid=key.kid)
@@ -233,6 +283,18 @@ def parse_interaction(row: Row) -> Interaction:
     return msgspec.structs.replace(_decode_interaction(document), version=version, completed_at=completed_at)
 
 
+def parse_entry(row: Row) -> Entry:
+    return _decode_entry(row[0])
+
+
+def parse_task(row: Row) -> Task:
+    return _decode_task(row[0])
+
+
+def parse_device_request(row: Row) -> DeviceRequest:
+    return _decode_device_request(row[0])
+
+
 def parse_authorization(row: Row) -> Authorization:
     """Takes the columns in the order of the table."""
     document = _decode_authorization(row[14])
@@ -262,6 +324,8 @@ def parse_authorization(row: Row) -> Authorization:
         redirect_uri=document.redirect_uri,
         code_challenge=document.code_challenge,
         confirmation=document.confirmation,
+        token_claims=document.token_claims,
+        id_token_claims=document.id_token_claims,
     )
 
 

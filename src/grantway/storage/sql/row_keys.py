@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 
-from grantway.model import Authorization, Consent, Interaction
+from grantway.model import Authorization, Consent, DeviceRequest, Interaction
 from grantway.storage.sql.transaction import Keys
 
 SHORT: Keys = ()
@@ -40,6 +40,15 @@ def single_use_key(tenant: str, purpose: str, owner: str, value: bytes) -> Hasha
 
 def attempt_key(tenant: str, kind: str, key: str) -> Hashable:
     return (7, tenant, kind, key)
+
+
+def task_key(tenant: str, task_id: str) -> Hashable:
+    return (8, tenant, task_id)
+
+
+def device_request_keys(request: DeviceRequest) -> Keys:
+    """Both of its codes: whoever takes its user code, once it has expired, writes its row, too."""
+    return ((9, request.tenant, request.device_digest), (10, request.tenant, request.user_code_digest))
 
 
 def grant_keys(authorization: Authorization, consent: Consent | None, interaction: Interaction | None) -> Keys:

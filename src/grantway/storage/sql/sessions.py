@@ -17,6 +17,7 @@ from grantway.storage.sql.records import (
     parse_interaction,
     parse_session,
 )
+from grantway.storage.sql.tasks import build_logout, put_task
 from grantway.storage.sql.transaction import Duplicate, Transaction
 
 
@@ -60,6 +61,9 @@ async def end_session(tx: Transaction, tenant: str, session_id: str, now: int, k
         return False
     await tx.execute(sql.REVOKE_SESSION_AUTHORIZATIONS, now=now, **key)
     await revoke_forever(tx, tenant, "session", session_id, keep_until)
+    task = await build_logout(tx, tenant, session_id, now)
+    if task is not None:
+        await put_task(tx, task)
     return True
 
 
@@ -69,6 +73,11 @@ async def end_sessions(tx: Transaction, tenant: str, subject: str, now: int, kee
         if session_id != keep:
             ended += await end_session(tx, tenant, session_id, now, keep_until)
     return ended
+
+
+async def list_session_clients(tx: Transaction, tenant: str, session_id: str) -> tuple[str, ...]:
+    rows = await tx.fetch(sql.FIND_CLIENTS_OF_SESSION, tenant=tenant, session_id=session_id)
+    return tuple(client_id for _, client_id in rows)
 
 
 async def load_consent(tx: Transaction, tenant: str, subject: str, client_id: str) -> Consent | None:

@@ -22,6 +22,7 @@ from sqlalchemy import (
     bindparam,
     case,
     delete,
+    exists,
     func,
     insert,
     literal_column,
@@ -323,9 +324,13 @@ END_SESSION = _define(
     "end_session",
     update(t.session).where(_at(t.session, "tenant", "session_id"), _is_open).values(ended_at=bindparam("now")),
 )
-END_SESSIONS = _define(
-    "end_sessions",
-    update(t.session).where(_at(t.session, "tenant", "subject"), _is_open).values(ended_at=bindparam("now")),
+FIND_CLIENTS_OF_SESSION = _define(
+    "find_clients_of_session",
+    select(_s.subject, _a.client_id)
+    .join_from(t.session, t.authorization, and_(_a.tenant == _s.tenant, _a.session_id == _s.session_id))
+    .where(_at(t.session, "tenant", "session_id"))
+    .distinct()
+    .order_by(_a.client_id),
 )
 DELETE_SESSIONS = _define("delete_sessions", delete(t.session).where(_at(t.session, "tenant", "subject")))
 
@@ -465,6 +470,66 @@ TAKE_BACK_ATTEMPT = _define(
 LOAD_ATTEMPTS = _define("load_attempts", select(t.attempt.c.attempts).where(_this_attempt))
 DELETE_ATTEMPTS = _define("delete_attempts", delete(t.attempt).where(_this_attempt))
 
+# -- registries, tasks, device requests -------------------------------------------------------------------------------
+
+_e = t.entry.c
+_this_entry = _at(t.entry, "tenant", "kind", "key")
+INSERT_ENTRY = _define("insert_entry", _insert(t.entry))
+LOAD_ENTRY = _define("load_entry", select(_e.document).where(_this_entry))
+LIST_ENTRIES = _define(
+    "list_entries",
+    select(_e.document)
+    .where(_at(t.entry, "tenant", "kind"), _e.key > bindparam("after"))
+    .order_by(_e.key)
+    .limit(_limit),
+)
+UPDATE_ENTRY = _define(
+    "update_entry",
+    update(t.entry)
+    .where(_this_entry, _e.version == bindparam("stored_version"))
+    .values(_set(t.entry, "expires_at", "version", "document")),
+)
+DELETE_ENTRY = _define("delete_entry", delete(t.entry).where(_this_entry))
+
+_t = t.task.c
+_this_task = _at(t.task, "tenant", "task_id")
+INSERT_TASK = _define("insert_task", _insert(t.task))
+LIST_DUE_TASKS = _define(
+    "list_due_tasks",
+    select(_t.document)
+    .where(_at(t.task, "kind"), _t.due_at <= bindparam("now"))
+    .order_by(_t.due_at, _t.tenant, _t.task_id)
+    .limit(_limit),
+)
+UPDATE_TASK = _define(
+    "update_task",
+    update(t.task)
+    .where(_this_task, _t.version == bindparam("stored_version"))
+    .values(_set(t.task, "due_at", "expires_at", "version", "document")),
+)
+DELETE_TASK = _define("delete_task", delete(t.task).where(_this_task))
+
+_d = t.device_request.c
+_this_device_request = _at(t.device_request, "tenant", "device_digest")
+INSERT_DEVICE_REQUEST = _define("insert_device_request", _insert(t.device_request))
+LOAD_DEVICE_REQUEST = _define("load_device_request", select(_d.document).where(_this_device_request))
+LOAD_DEVICE_REQUEST_BY_USER_CODE = _define(
+    "load_device_request_by_user_code",
+    select(_d.document).where(_at(t.device_request, "tenant", "user_code_digest")),
+)
+UPDATE_DEVICE_REQUEST = _define(
+    "update_device_request",
+    update(t.device_request)
+    .where(_this_device_request, _d.version == bindparam("stored_version"))
+    .values(_set(t.device_request, "expires_at", "version", "document")),
+)
+FREE_USER_CODE = _define(
+    "free_user_code",
+    update(t.device_request)
+    .where(_at(t.device_request, "tenant", "user_code_digest"), _d.expires_at <= bindparam("now"))
+    .values(user_code_digest=bindparam("nobody_s_digest", type_=_d.user_code_digest.type)),
+)
+
 # -- leases -----------------------------------------------------------------------------------------------------------
 
 LOAD_LEASE = _define("load_lease", select(t.lease.c.holder, t.lease.c.beat).where(_at(t.lease, "name")))
@@ -499,10 +564,10 @@ class Cleaning(Struct, frozen=True, eq=False):
     columns: tuple[str, ...]
 
 
-def _clean(table: Table, column: str) -> Cleaning:
+def _clean(table: Table, column: str, *conditions: ColumnElement[bool]) -> Cleaning:
     key = [c.name for c in table.primary_key.columns]
     ended = table.c[column] <= bindparam("now")
-    find = select(*(table.c[name] for name in key)).where(ended).order_by(table.c[column]).limit(_limit)
+    find = select(*(table.c[name] for name in key)).where(ended, *conditions).order_by(table.c[column]).limit(_limit)
     rows = (and_(*(table.c[name] == bindparam(f"{name}_{n}") for name in key)) for n in range(CLEANED_AT_ONCE))
     return Cleaning(
         _define(f"find_expired_{table.name}", find),
@@ -511,16 +576,27 @@ def _clean(table: Table, column: str) -> Cleaning:
     )
 
 
+# Whom a session's end has to be told to is read from its authorizations: they stay for as long as it is open. What is
+# found stays found, for no session opens again.
+_has_no_open_session = ~(
+    exists()
+    .where(_s.tenant == _a.tenant, _s.session_id == _a.session_id, _is_open, _s.expires_at > bindparam("now"))
+    .correlate(t.authorization)
+)
+
 CLEANINGS = {
-    table.name: _clean(table, column)
-    for table, column in (
-        (t.authorization, "expires_at"),
+    table.name: _clean(table, column, *conditions)
+    for table, column, *conditions in (
+        (t.authorization, "expires_at", _has_no_open_session),
         (t.session, "expires_at"),
         (t.interaction, "expires_at"),
         (t.revocation, "keep_until"),
         (t.single_use, "expires_at"),
         (t.attempt, "expires_at"),
         (t.signing_key, "remove_at"),
+        (t.entry, "expires_at"),
+        (t.task, "expires_at"),
+        (t.device_request, "expires_at"),
         (t.change, "created_at"),
     )
 }

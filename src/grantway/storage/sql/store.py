@@ -9,6 +9,9 @@ from grantway.model import (
     Change,
     Client,
     Consent,
+    DeviceRequest,
+    Entry,
+    EntryKind,
     Interaction,
     KeyState,
     Lease,
@@ -18,6 +21,8 @@ from grantway.model import (
     Session,
     SigningKey,
     Subject,
+    Task,
+    TaskKind,
     Tenant,
 )
 from grantway.ports import Clock, RotationOutcome
@@ -25,6 +30,8 @@ from grantway.storage.sql import (
     authorizations,
     clients,
     counters,
+    device_requests,
+    entries,
     feed,
     keys,
     leases,
@@ -32,6 +39,7 @@ from grantway.storage.sql import (
     sessions,
     statements,
     subjects,
+    tasks,
 )
 from grantway.storage.sql.transaction import Driver, Transaction
 
@@ -241,6 +249,9 @@ class SqlStore:
     ) -> int:
         return await self._write(lambda tx: sessions.end_sessions(tx, tenant, subject, now, keep_until, keep))
 
+    async def list_session_clients(self, tenant: str, session_id: str) -> tuple[str, ...]:
+        return await self._read(lambda tx: sessions.list_session_clients(tx, tenant, session_id))
+
     async def load_consent(self, tenant: str, subject: str, client_id: str) -> Consent | None:
         return await self._read(lambda tx: sessions.load_consent(tx, tenant, subject, client_id), row_keys.SHORT)
 
@@ -260,6 +271,60 @@ class SqlStore:
         return await self._write(
             lambda tx: sessions.update_interaction(tx, interaction),
             (row_keys.interaction_key(interaction.tenant, interaction.interaction_id),),
+        )
+
+    # -- registries, tasks, device requests ---------------------------------------------------------------------------
+
+    async def load_entry(self, tenant: str, kind: EntryKind, key: str) -> Entry | None:
+        return await self._read(lambda tx: entries.load_entry(tx, tenant, kind, key), row_keys.SHORT)
+
+    async def list_entries(self, tenant: str, kind: EntryKind, *, cursor: str | None = None, limit: int = 100) -> Page:
+        return await self._read(lambda tx: entries.list_entries(tx, tenant, kind, cursor, limit))
+
+    async def insert_entry(self, entry: Entry) -> None:
+        await self._write(lambda tx: entries.insert_entry(tx, entry))
+
+    async def update_entry(self, entry: Entry) -> Entry:
+        return await self._write(lambda tx: entries.update_entry(tx, entry))
+
+    async def delete_entry(self, tenant: str, kind: EntryKind, key: str) -> None:
+        await self._write(lambda tx: entries.delete_entry(tx, tenant, kind, key))
+
+    async def insert_task(self, task: Task) -> None:
+        await self._write(lambda tx: tasks.insert_task(tx, task), (row_keys.task_key(task.tenant, task.task_id),))
+
+    async def list_due_tasks(self, kind: TaskKind, *, now: int, limit: int = 100) -> tuple[Task, ...]:
+        return await self._read(lambda tx: tasks.list_due_tasks(tx, kind, now, limit))
+
+    async def update_task(self, task: Task) -> bool:
+        return await self._write(
+            lambda tx: tasks.update_task(tx, task), (row_keys.task_key(task.tenant, task.task_id),)
+        )
+
+    async def delete_task(self, tenant: str, task_id: str) -> bool:
+        return await self._write(
+            lambda tx: tasks.delete_task(tx, tenant, task_id), (row_keys.task_key(tenant, task_id),)
+        )
+
+    async def insert_device_request(self, request: DeviceRequest) -> bool:
+        now = self._clock.now()
+        return await self._write(
+            lambda tx: device_requests.insert_device_request(tx, request, now), row_keys.device_request_keys(request)
+        )
+
+    async def load_device_request(self, tenant: str, device_digest: bytes) -> DeviceRequest | None:
+        return await self._read(
+            lambda tx: device_requests.load_device_request(tx, tenant, device_digest), row_keys.SHORT
+        )
+
+    async def load_device_request_by_user_code(self, tenant: str, user_code_digest: bytes) -> DeviceRequest | None:
+        return await self._read(
+            lambda tx: device_requests.load_device_request_by_user_code(tx, tenant, user_code_digest), row_keys.SHORT
+        )
+
+    async def update_device_request(self, request: DeviceRequest) -> bool:
+        return await self._write(
+            lambda tx: device_requests.update_device_request(tx, request), row_keys.device_request_keys(request)
         )
 
     # -- keys, revocations, single use --------------------------------------------------------------------------------

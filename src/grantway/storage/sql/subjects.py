@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 
 from grantway.errors import Conflict, NotFound
-from grantway.model import Page, Revocation, Subject
+from grantway.model import Page, Revocation, Subject, Task
 from grantway.storage.sql import statements as sql
 from grantway.storage.sql.authorizations import revoke_authorizations
 from grantway.storage.sql.cursors import build_cursor, build_page, parse_cursor
 from grantway.storage.sql.feed import put_revocation
 from grantway.storage.sql.records import build_subject_row, check_identifiers, parse_subject
+from grantway.storage.sql.tasks import build_logout, put_task
 from grantway.storage.sql.transaction import Duplicate, Transaction
 
 
@@ -58,10 +61,13 @@ async def update_subject(tx: Transaction, subject: Subject, revocation: Revocati
             raise Conflict(f"The subject {subject.subject!r} was changed by someone else.")
         raise NotFound("subject", subject.subject)
     if revocation is not None:
+        logouts: Sequence[Task] = ()
         if revocation.kind == "subject":
-            await tx.execute(sql.END_SESSIONS, now=now, **key)
+            logouts = await _end_sessions(tx, subject.tenant, subject.subject, now)
             await _revoke_authorizations(tx, revocation, now)
         await put_revocation(tx, revocation)
+        for task in logouts:
+            await put_task(tx, task)
     await tx.append_change(subject.tenant, "subject", subject.subject)
     return following
 
@@ -70,11 +76,23 @@ async def delete_subject(tx: Transaction, tenant: str, subject: str, revocation:
     key = {"tenant": tenant, "subject": subject}
     if not await tx.execute(sql.DELETE_SUBJECT, **key):
         raise NotFound("subject", subject)
+    logouts = await _end_sessions(tx, tenant, subject, now)
     await tx.execute(sql.DELETE_SESSIONS, **key)
     await _revoke_authorizations(tx, revocation, now)
     await tx.execute(sql.DELETE_CONSENTS_OF_SUBJECT, **key)
     await put_revocation(tx, revocation)
+    for task in logouts:
+        await put_task(tx, task)
     await tx.append_change(tenant, "subject", subject)
+
+
+async def _end_sessions(tx: Transaction, tenant: str, subject: str, now: int) -> list[Task]:
+    """Ends each that is open. Returns what is to be done for those, to be written after all other rows."""
+    tasks = []
+    for (session_id,) in await tx.fetch(sql.FIND_OPEN_SESSIONS, tenant=tenant, subject=subject):
+        if await tx.execute(sql.END_SESSION, tenant=tenant, session_id=session_id, now=now):
+            tasks.append(await build_logout(tx, tenant, session_id, now))
+    return [task for task in tasks if task is not None]
 
 
 async def _revoke_authorizations(tx: Transaction, revocation: Revocation, now: int) -> None:

@@ -199,6 +199,50 @@ attempt = Table(
     sqlite_with_rowid=False,
 )
 
+# What administrators register: scopes, trusted issuers, initial access tokens.
+entry = Table(
+    "entry",
+    METADATA,
+    _tenant(),
+    Column("kind", Identifier(KIND_LENGTH), nullable=False),
+    Column("key", Identifier(), nullable=False),
+    Column("expires_at", Instant()),
+    Column("version", Integer(), nullable=False),
+    Column("document", Document(), nullable=False),
+    _key("entry", "tenant", "kind", "key"),
+    Index("ix_entry_expires", "expires_at"),
+)
+
+# What is to be done after a commit, even if the process dies: whoever does it looks for it here, for all tenants.
+task = Table(
+    "task",
+    METADATA,
+    _tenant(),
+    Column("task_id", Identifier(), nullable=False),
+    Column("kind", Identifier(KIND_LENGTH), nullable=False),
+    Column("due_at", Instant(), nullable=False),
+    Column("expires_at", Instant(), nullable=False),
+    Column("version", Integer(), nullable=False),
+    Column("document", Document(), nullable=False),
+    _key("task", "tenant", "task_id"),
+    Index("ix_task_due", "kind", "due_at", "tenant", "task_id"),
+    Index("ix_task_expires", "expires_at"),
+)
+
+device_request = Table(
+    "device_request",
+    METADATA,
+    _tenant(),
+    Column("device_digest", Digest(), nullable=False),
+    Column("user_code_digest", Digest(), nullable=False),
+    Column("expires_at", Instant(), nullable=False),
+    Column("version", Integer(), nullable=False),
+    Column("document", Document(), nullable=False),
+    _key("device_request", "tenant", "device_digest"),
+    Index("ux_device_request_user_code", "tenant", "user_code_digest", unique=True),
+    Index("ix_device_request_expires", "expires_at"),
+)
+
 # The feed is one for all tenants, so its key is the number alone. A number is never used again, not even after all
 # rows were cleaned: AUTOINCREMENT sees to that on SQLite. On a cluster of Oracle's each node would have a stock of
 # numbers; ORDER keeps them in one row.

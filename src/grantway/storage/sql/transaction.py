@@ -14,7 +14,7 @@ from grantway.storage.sql.statements import Statement
 
 T = TypeVar("T")
 Row = tuple[Any, ...]
-ChangeKind = Literal["client", "subject", "key", "tenant", "revocation"]
+ChangeKind = Literal["client", "subject", "key", "tenant", "revocation", "entry"]
 
 
 class Duplicate(Exception):

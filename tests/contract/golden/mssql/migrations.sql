@@ -272,6 +272,69 @@ UPDATE alembic_version SET version_num='0002.0001' WHERE alembic_version.version
 
 GO
 
+-- Running upgrade 0002.0001 -> 0003.0001
+
+CREATE TABLE entry (
+    tenant VARBINARY(256) NOT NULL,
+    kind VARBINARY(128) NOT NULL,
+    [key] VARBINARY(1020) NOT NULL,
+    expires_at BIGINT NULL,
+    version INTEGER NOT NULL,
+    document NVARCHAR(max) NOT NULL,
+    CONSTRAINT pk_entry PRIMARY KEY NONCLUSTERED (tenant, kind, [key])
+);
+
+GO
+
+CREATE INDEX ix_entry_expires ON entry (expires_at);
+
+GO
+
+CREATE TABLE task (
+    tenant VARBINARY(256) NOT NULL,
+    task_id VARBINARY(1020) NOT NULL,
+    kind VARBINARY(128) NOT NULL,
+    due_at BIGINT NOT NULL,
+    expires_at BIGINT NOT NULL,
+    version INTEGER NOT NULL,
+    document NVARCHAR(max) NOT NULL,
+    CONSTRAINT pk_task PRIMARY KEY NONCLUSTERED (tenant, task_id)
+);
+
+GO
+
+CREATE INDEX ix_task_due ON task (kind, due_at, tenant, task_id);
+
+GO
+
+CREATE INDEX ix_task_expires ON task (expires_at);
+
+GO
+
+CREATE TABLE device_request (
+    tenant VARBINARY(256) NOT NULL,
+    device_digest BINARY(32) NOT NULL,
+    user_code_digest BINARY(32) NOT NULL,
+    expires_at BIGINT NOT NULL,
+    version INTEGER NOT NULL,
+    document NVARCHAR(max) NOT NULL,
+    CONSTRAINT pk_device_request PRIMARY KEY NONCLUSTERED (tenant, device_digest)
+);
+
+GO
+
+CREATE INDEX ix_device_request_expires ON device_request (expires_at);
+
+GO
+
+CREATE UNIQUE INDEX ux_device_request_user_code ON device_request (tenant, user_code_digest);
+
+GO
+
+UPDATE alembic_version SET version_num='0003.0001' WHERE alembic_version.version_num = '0002.0001';
+
+GO
+
 COMMIT;
 
 GO

@@ -86,6 +86,32 @@ CREATE TABLE consent (
 
 CREATE INDEX ix_consent_client ON consent (tenant, client_id)
 
+CREATE TABLE device_request (
+  tenant VARBINARY(256) NOT NULL,
+  device_digest BINARY(32) NOT NULL,
+  user_code_digest BINARY(32) NOT NULL,
+  expires_at BIGINT NOT NULL,
+  version INTEGER NOT NULL,
+  document NVARCHAR(max) NOT NULL,
+  CONSTRAINT pk_device_request PRIMARY KEY NONCLUSTERED (tenant, device_digest)
+)
+
+CREATE INDEX ix_device_request_expires ON device_request (expires_at)
+
+CREATE UNIQUE INDEX ux_device_request_user_code ON device_request (tenant, user_code_digest)
+
+CREATE TABLE entry (
+  tenant VARBINARY(256) NOT NULL,
+  kind VARBINARY(128) NOT NULL,
+  [key] VARBINARY(1020) NOT NULL,
+  expires_at BIGINT NULL,
+  version INTEGER NOT NULL,
+  document NVARCHAR(max) NOT NULL,
+  CONSTRAINT pk_entry PRIMARY KEY NONCLUSTERED (tenant, kind, [key])
+)
+
+CREATE INDEX ix_entry_expires ON entry (expires_at)
+
 CREATE TABLE interaction (
   tenant VARBINARY(256) NOT NULL,
   interaction_id VARBINARY(1020) NOT NULL,
@@ -171,6 +197,21 @@ CREATE TABLE subject (
 )
 
 CREATE UNIQUE INDEX ux_subject_username ON subject (tenant, username_key)
+
+CREATE TABLE task (
+  tenant VARBINARY(256) NOT NULL,
+  task_id VARBINARY(1020) NOT NULL,
+  kind VARBINARY(128) NOT NULL,
+  due_at BIGINT NOT NULL,
+  expires_at BIGINT NOT NULL,
+  version INTEGER NOT NULL,
+  document NVARCHAR(max) NOT NULL,
+  CONSTRAINT pk_task PRIMARY KEY NONCLUSTERED (tenant, task_id)
+)
+
+CREATE INDEX ix_task_due ON task (kind, due_at, tenant, task_id)
+
+CREATE INDEX ix_task_expires ON task (expires_at)
 
 CREATE TABLE tenant (
   tenant VARBINARY(256) NOT NULL,

@@ -266,8 +266,10 @@ WHERE session.tenant = ? AND session.subject = ? AND session.ended_at IS NULL OR
 -- end_session: now, tenant, session_id
 UPDATE session SET ended_at=? WHERE session.tenant = ? AND session.session_id = ? AND session.ended_at IS NULL;
 
--- end_sessions: now, tenant, subject
-UPDATE session SET ended_at=? WHERE session.tenant = ? AND session.subject = ? AND session.ended_at IS NULL;
+-- find_clients_of_session: tenant, session_id
+SELECT DISTINCT session.subject, [authorization].client_id
+FROM session JOIN [authorization] ON [authorization].tenant = session.tenant AND [authorization].session_id = session.session_id
+WHERE session.tenant = ? AND session.session_id = ? ORDER BY [authorization].client_id;
 
 -- delete_sessions: tenant, subject
 DELETE FROM session WHERE session.tenant = ? AND session.subject = ?;
@@ -400,6 +402,62 @@ WHERE attempt.tenant = ? AND attempt.digest = ?;
 -- delete_attempts: tenant, digest
 DELETE FROM attempt WHERE attempt.tenant = ? AND attempt.digest = ?;
 
+-- insert_entry: tenant, kind, key, expires_at, version, document
+INSERT INTO entry (tenant, kind, [key], expires_at, version, document) VALUES (?, ?, ?, ?, ?, ?);
+
+-- load_entry: tenant, kind, key
+SELECT entry.document
+FROM entry
+WHERE entry.tenant = ? AND entry.kind = ? AND entry.[key] = ?;
+
+-- list_entries: tenant, kind, after, limit
+SELECT entry.document
+FROM entry
+WHERE entry.tenant = ? AND entry.kind = ? AND entry.[key] > ? ORDER BY entry.[key]
+ OFFSET 0 ROWS
+ FETCH FIRST ? ROWS ONLY;
+
+-- update_entry: expires_at, version, document, tenant, kind, key, stored_version
+UPDATE entry SET expires_at=?, version=?, document=? WHERE entry.tenant = ? AND entry.kind = ? AND entry.[key] = ? AND entry.version = ?;
+
+-- delete_entry: tenant, kind, key
+DELETE FROM entry WHERE entry.tenant = ? AND entry.kind = ? AND entry.[key] = ?;
+
+-- insert_task: tenant, task_id, kind, due_at, expires_at, version, document
+INSERT INTO task (tenant, task_id, kind, due_at, expires_at, version, document) VALUES (?, ?, ?, ?, ?, ?, ?);
+
+-- list_due_tasks: kind, now, limit
+SELECT task.document
+FROM task
+WHERE task.kind = ? AND task.due_at <= ? ORDER BY task.due_at, task.tenant, task.task_id
+ OFFSET 0 ROWS
+ FETCH FIRST ? ROWS ONLY;
+
+-- update_task: due_at, expires_at, version, document, tenant, task_id, stored_version
+UPDATE task SET due_at=?, expires_at=?, version=?, document=? WHERE task.tenant = ? AND task.task_id = ? AND task.version = ?;
+
+-- delete_task: tenant, task_id
+DELETE FROM task WHERE task.tenant = ? AND task.task_id = ?;
+
+-- insert_device_request: tenant, device_digest, user_code_digest, expires_at, version, document
+INSERT INTO device_request (tenant, device_digest, user_code_digest, expires_at, version, document) VALUES (?, ?, ?, ?, ?, ?);
+
+-- load_device_request: tenant, device_digest
+SELECT device_request.document
+FROM device_request
+WHERE device_request.tenant = ? AND device_request.device_digest = ?;
+
+-- load_device_request_by_user_code: tenant, user_code_digest
+SELECT device_request.document
+FROM device_request
+WHERE device_request.tenant = ? AND device_request.user_code_digest = ?;
+
+-- update_device_request: expires_at, version, document, tenant, device_digest, stored_version
+UPDATE device_request SET expires_at=?, version=?, document=? WHERE device_request.tenant = ? AND device_request.device_digest = ? AND device_request.version = ?;
+
+-- free_user_code: nobody_s_digest, tenant, user_code_digest, now
+UPDATE device_request SET user_code_digest=? WHERE device_request.tenant = ? AND device_request.user_code_digest = ? AND device_request.expires_at <= ?;
+
 -- load_lease: name
 SELECT lease.holder, lease.beat
 FROM lease
@@ -414,10 +472,12 @@ UPDATE lease SET holder=?, beat=? WHERE lease.name = ? AND lease.holder = ? AND 
 -- delete_lease: name, holder, beat
 DELETE FROM lease WHERE lease.name = ? AND lease.holder = ? AND lease.beat = ?;
 
--- find_expired_authorization: now, limit
+-- find_expired_authorization: now, now, limit
 SELECT [authorization].tenant, [authorization].authorization_id
 FROM [authorization]
-WHERE [authorization].expires_at <= ? ORDER BY [authorization].expires_at
+WHERE [authorization].expires_at <= ? AND NOT (EXISTS (SELECT *
+FROM session
+WHERE session.tenant = [authorization].tenant AND session.session_id = [authorization].session_id AND session.ended_at IS NULL AND session.expires_at > ?)) ORDER BY [authorization].expires_at
  OFFSET 0 ROWS
  FETCH FIRST ? ROWS ONLY;
 
@@ -483,6 +543,36 @@ WHERE signing_key.remove_at <= ? ORDER BY signing_key.remove_at
 
 -- clean_signing_key: tenant_0, kid_0, tenant_1, kid_1, tenant_2, kid_2, tenant_3, kid_3, tenant_4, kid_4, tenant_5, kid_5, tenant_6, kid_6, tenant_7, kid_7, tenant_8, kid_8, tenant_9, kid_9, tenant_10, kid_10, tenant_11, kid_11, tenant_12, kid_12, tenant_13, kid_13, tenant_14, kid_14, tenant_15, kid_15, tenant_16, kid_16, tenant_17, kid_17, tenant_18, kid_18, tenant_19, kid_19, now
 DELETE FROM signing_key WHERE (signing_key.tenant = ? AND signing_key.kid = ? OR signing_key.tenant = ? AND signing_key.kid = ? OR signing_key.tenant = ? AND signing_key.kid = ? OR signing_key.tenant = ? AND signing_key.kid = ? OR signing_key.tenant = ? AND signing_key.kid = ? OR signing_key.tenant = ? AND signing_key.kid = ? OR signing_key.tenant = ? AND signing_key.kid = ? OR signing_key.tenant = ? AND signing_key.kid = ? OR signing_key.tenant = ? AND signing_key.kid = ? OR signing_key.tenant = ? AND signing_key.kid = ? OR signing_key.tenant = ? AND signing_key.kid = ? OR signing_key.tenant = ? AND signing_key.kid = ? OR signing_key.tenant = ? AND signing_key.kid = ? OR signing_key.tenant = ? AND signing_key.kid = ? OR signing_key.tenant = ? AND signing_key.kid = ? OR signing_key.tenant = ? AND signing_key.kid = ? OR signing_key.tenant = ? AND signing_key.kid = ? OR signing_key.tenant = ? AND signing_key.kid = ? OR signing_key.tenant = ? AND signing_key.kid = ? OR signing_key.tenant = ? AND signing_key.kid = ?) AND signing_key.remove_at <= ?;
+
+-- find_expired_entry: now, limit
+SELECT entry.tenant, entry.kind, entry.[key]
+FROM entry
+WHERE entry.expires_at <= ? ORDER BY entry.expires_at
+ OFFSET 0 ROWS
+ FETCH FIRST ? ROWS ONLY;
+
+-- clean_entry: tenant_0, kind_0, key_0, tenant_1, kind_1, key_1, tenant_2, kind_2, key_2, tenant_3, kind_3, key_3, tenant_4, kind_4, key_4, tenant_5, kind_5, key_5, tenant_6, kind_6, key_6, tenant_7, kind_7, key_7, tenant_8, kind_8, key_8, tenant_9, kind_9, key_9, tenant_10, kind_10, key_10, tenant_11, kind_11, key_11, tenant_12, kind_12, key_12, tenant_13, kind_13, key_13, tenant_14, kind_14, key_14, tenant_15, kind_15, key_15, tenant_16, kind_16, key_16, tenant_17, kind_17, key_17, tenant_18, kind_18, key_18, tenant_19, kind_19, key_19, now
+DELETE FROM entry WHERE (entry.tenant = ? AND entry.kind = ? AND entry.[key] = ? OR entry.tenant = ? AND entry.kind = ? AND entry.[key] = ? OR entry.tenant = ? AND entry.kind = ? AND entry.[key] = ? OR entry.tenant = ? AND entry.kind = ? AND entry.[key] = ? OR entry.tenant = ? AND entry.kind = ? AND entry.[key] = ? OR entry.tenant = ? AND entry.kind = ? AND entry.[key] = ? OR entry.tenant = ? AND entry.kind = ? AND entry.[key] = ? OR entry.tenant = ? AND entry.kind = ? AND entry.[key] = ? OR entry.tenant = ? AND entry.kind = ? AND entry.[key] = ? OR entry.tenant = ? AND entry.kind = ? AND entry.[key] = ? OR entry.tenant = ? AND entry.kind = ? AND entry.[key] = ? OR entry.tenant = ? AND entry.kind = ? AND entry.[key] = ? OR entry.tenant = ? AND entry.kind = ? AND entry.[key] = ? OR entry.tenant = ? AND entry.kind = ? AND entry.[key] = ? OR entry.tenant = ? AND entry.kind = ? AND entry.[key] = ? OR entry.tenant = ? AND entry.kind = ? AND entry.[key] = ? OR entry.tenant = ? AND entry.kind = ? AND entry.[key] = ? OR entry.tenant = ? AND entry.kind = ? AND entry.[key] = ? OR entry.tenant = ? AND entry.kind = ? AND entry.[key] = ? OR entry.tenant = ? AND entry.kind = ? AND entry.[key] = ?) AND entry.expires_at <= ?;
+
+-- find_expired_task: now, limit
+SELECT task.tenant, task.task_id
+FROM task
+WHERE task.expires_at <= ? ORDER BY task.expires_at
+ OFFSET 0 ROWS
+ FETCH FIRST ? ROWS ONLY;
+
+-- clean_task: tenant_0, task_id_0, tenant_1, task_id_1, tenant_2, task_id_2, tenant_3, task_id_3, tenant_4, task_id_4, tenant_5, task_id_5, tenant_6, task_id_6, tenant_7, task_id_7, tenant_8, task_id_8, tenant_9, task_id_9, tenant_10, task_id_10, tenant_11, task_id_11, tenant_12, task_id_12, tenant_13, task_id_13, tenant_14, task_id_14, tenant_15, task_id_15, tenant_16, task_id_16, tenant_17, task_id_17, tenant_18, task_id_18, tenant_19, task_id_19, now
+DELETE FROM task WHERE (task.tenant = ? AND task.task_id = ? OR task.tenant = ? AND task.task_id = ? OR task.tenant = ? AND task.task_id = ? OR task.tenant = ? AND task.task_id = ? OR task.tenant = ? AND task.task_id = ? OR task.tenant = ? AND task.task_id = ? OR task.tenant = ? AND task.task_id = ? OR task.tenant = ? AND task.task_id = ? OR task.tenant = ? AND task.task_id = ? OR task.tenant = ? AND task.task_id = ? OR task.tenant = ? AND task.task_id = ? OR task.tenant = ? AND task.task_id = ? OR task.tenant = ? AND task.task_id = ? OR task.tenant = ? AND task.task_id = ? OR task.tenant = ? AND task.task_id = ? OR task.tenant = ? AND task.task_id = ? OR task.tenant = ? AND task.task_id = ? OR task.tenant = ? AND task.task_id = ? OR task.tenant = ? AND task.task_id = ? OR task.tenant = ? AND task.task_id = ?) AND task.expires_at <= ?;
+
+-- find_expired_device_request: now, limit
+SELECT device_request.tenant, device_request.device_digest
+FROM device_request
+WHERE device_request.expires_at <= ? ORDER BY device_request.expires_at
+ OFFSET 0 ROWS
+ FETCH FIRST ? ROWS ONLY;
+
+-- clean_device_request: tenant_0, device_digest_0, tenant_1, device_digest_1, tenant_2, device_digest_2, tenant_3, device_digest_3, tenant_4, device_digest_4, tenant_5, device_digest_5, tenant_6, device_digest_6, tenant_7, device_digest_7, tenant_8, device_digest_8, tenant_9, device_digest_9, tenant_10, device_digest_10, tenant_11, device_digest_11, tenant_12, device_digest_12, tenant_13, device_digest_13, tenant_14, device_digest_14, tenant_15, device_digest_15, tenant_16, device_digest_16, tenant_17, device_digest_17, tenant_18, device_digest_18, tenant_19, device_digest_19, now
+DELETE FROM device_request WHERE (device_request.tenant = ? AND device_request.device_digest = ? OR device_request.tenant = ? AND device_request.device_digest = ? OR device_request.tenant = ? AND device_request.device_digest = ? OR device_request.tenant = ? AND device_request.device_digest = ? OR device_request.tenant = ? AND device_request.device_digest = ? OR device_request.tenant = ? AND device_request.device_digest = ? OR device_request.tenant = ? AND device_request.device_digest = ? OR device_request.tenant = ? AND device_request.device_digest = ? OR device_request.tenant = ? AND device_request.device_digest = ? OR device_request.tenant = ? AND device_request.device_digest = ? OR device_request.tenant = ? AND device_request.device_digest = ? OR device_request.tenant = ? AND device_request.device_digest = ? OR device_request.tenant = ? AND device_request.device_digest = ? OR device_request.tenant = ? AND device_request.device_digest = ? OR device_request.tenant = ? AND device_request.device_digest = ? OR device_request.tenant = ? AND device_request.device_digest = ? OR device_request.tenant = ? AND device_request.device_digest = ? OR device_request.tenant = ? AND device_request.device_digest = ? OR device_request.tenant = ? AND device_request.device_digest = ? OR device_request.tenant = ? AND device_request.device_digest = ?) AND device_request.expires_at <= ?;
 
 -- find_expired_change: now, limit
 SELECT change.sequence

@@ -269,3 +269,66 @@ CREATE TABLE lease (
 UPDATE alembic_version SET version_num='0002.0001' WHERE alembic_version.version_num = '0001'
 
 /
+
+-- Running upgrade 0002.0001 -> 0003.0001
+
+CREATE TABLE entry (
+    tenant VARCHAR2(64 CHAR) NOT NULL,
+    kind VARCHAR2(32 CHAR) NOT NULL,
+    key VARCHAR2(255 CHAR) NOT NULL,
+    expires_at NUMBER(19),
+    version INTEGER NOT NULL,
+    document CLOB NOT NULL,
+    CONSTRAINT pk_entry PRIMARY KEY (tenant, kind, key)
+)
+
+/
+
+CREATE INDEX ix_entry_expires ON entry (expires_at)
+
+/
+
+CREATE TABLE task (
+    tenant VARCHAR2(64 CHAR) NOT NULL,
+    task_id VARCHAR2(255 CHAR) NOT NULL,
+    kind VARCHAR2(32 CHAR) NOT NULL,
+    due_at NUMBER(19) NOT NULL,
+    expires_at NUMBER(19) NOT NULL,
+    version INTEGER NOT NULL,
+    document CLOB NOT NULL,
+    CONSTRAINT pk_task PRIMARY KEY (tenant, task_id)
+)
+
+/
+
+CREATE INDEX ix_task_due ON task (kind, due_at, tenant, task_id)
+
+/
+
+CREATE INDEX ix_task_expires ON task (expires_at)
+
+/
+
+CREATE TABLE device_request (
+    tenant VARCHAR2(64 CHAR) NOT NULL,
+    device_digest RAW(32) NOT NULL,
+    user_code_digest RAW(32) NOT NULL,
+    expires_at NUMBER(19) NOT NULL,
+    version INTEGER NOT NULL,
+    document CLOB NOT NULL,
+    CONSTRAINT pk_device_request PRIMARY KEY (tenant, device_digest)
+)
+
+/
+
+CREATE INDEX ix_device_request_expires ON device_request (expires_at)
+
+/
+
+CREATE UNIQUE INDEX ux_device_request_user_code ON device_request (tenant, user_code_digest)
+
+/
+
+UPDATE alembic_version SET version_num='0003.0001' WHERE alembic_version.version_num = '0002.0001'
+
+/

@@ -255,8 +255,10 @@ WHERE "session".tenant = :1 AND "session".subject = :2 AND "session".ended_at IS
 -- end_session: now, tenant, session_id
 UPDATE "session" SET ended_at=:1 WHERE "session".tenant = :2 AND "session".session_id = :3 AND "session".ended_at IS NULL;
 
--- end_sessions: now, tenant, subject
-UPDATE "session" SET ended_at=:1 WHERE "session".tenant = :2 AND "session".subject = :3 AND "session".ended_at IS NULL;
+-- find_clients_of_session: tenant, session_id
+SELECT DISTINCT "session".subject, authorization.client_id
+FROM "session" JOIN authorization ON authorization.tenant = "session".tenant AND authorization.session_id = "session".session_id
+WHERE "session".tenant = :1 AND "session".session_id = :2 ORDER BY authorization.client_id;
 
 -- delete_sessions: tenant, subject
 DELETE FROM "session" WHERE "session".tenant = :1 AND "session".subject = :2;
@@ -386,6 +388,60 @@ WHERE attempt.tenant = :1 AND attempt.digest = :2;
 -- delete_attempts: tenant, digest
 DELETE FROM attempt WHERE attempt.tenant = :1 AND attempt.digest = :2;
 
+-- insert_entry: tenant, kind, key, expires_at, version, document
+INSERT INTO entry (tenant, kind, key, expires_at, version, document) VALUES (:1, :2, :3, :4, :5, :6);
+
+-- load_entry: tenant, kind, key
+SELECT entry.document
+FROM entry
+WHERE entry.tenant = :1 AND entry.kind = :2 AND entry.key = :3;
+
+-- list_entries: tenant, kind, after, limit
+SELECT entry.document
+FROM entry
+WHERE entry.tenant = :1 AND entry.kind = :2 AND entry.key > :3 ORDER BY entry.key
+ FETCH FIRST :4 ROWS ONLY;
+
+-- update_entry: expires_at, version, document, tenant, kind, key, stored_version
+UPDATE entry SET expires_at=:1, version=:2, document=:3 WHERE entry.tenant = :4 AND entry.kind = :5 AND entry.key = :6 AND entry.version = :7;
+
+-- delete_entry: tenant, kind, key
+DELETE FROM entry WHERE entry.tenant = :1 AND entry.kind = :2 AND entry.key = :3;
+
+-- insert_task: tenant, task_id, kind, due_at, expires_at, version, document
+INSERT INTO task (tenant, task_id, kind, due_at, expires_at, version, document) VALUES (:1, :2, :3, :4, :5, :6, :7);
+
+-- list_due_tasks: kind, now, limit
+SELECT task.document
+FROM task
+WHERE task.kind = :1 AND task.due_at <= :2 ORDER BY task.due_at, task.tenant, task.task_id
+ FETCH FIRST :3 ROWS ONLY;
+
+-- update_task: due_at, expires_at, version, document, tenant, task_id, stored_version
+UPDATE task SET due_at=:1, expires_at=:2, version=:3, document=:4 WHERE task.tenant = :5 AND task.task_id = :6 AND task.version = :7;
+
+-- delete_task: tenant, task_id
+DELETE FROM task WHERE task.tenant = :1 AND task.task_id = :2;
+
+-- insert_device_request: tenant, device_digest, user_code_digest, expires_at, version, document
+INSERT INTO device_request (tenant, device_digest, user_code_digest, expires_at, version, document) VALUES (:1, :2, :3, :4, :5, :6);
+
+-- load_device_request: tenant, device_digest
+SELECT device_request.document
+FROM device_request
+WHERE device_request.tenant = :1 AND device_request.device_digest = :2;
+
+-- load_device_request_by_user_code: tenant, user_code_digest
+SELECT device_request.document
+FROM device_request
+WHERE device_request.tenant = :1 AND device_request.user_code_digest = :2;
+
+-- update_device_request: expires_at, version, document, tenant, device_digest, stored_version
+UPDATE device_request SET expires_at=:1, version=:2, document=:3 WHERE device_request.tenant = :4 AND device_request.device_digest = :5 AND device_request.version = :6;
+
+-- free_user_code: nobody_s_digest, tenant, user_code_digest, now
+UPDATE device_request SET user_code_digest=:1 WHERE device_request.tenant = :2 AND device_request.user_code_digest = :3 AND device_request.expires_at <= :4;
+
 -- load_lease: name
 SELECT lease.holder, lease.beat
 FROM lease
@@ -400,11 +456,13 @@ UPDATE lease SET holder=:1, beat=:2 WHERE lease.name = :3 AND lease.holder = :4 
 -- delete_lease: name, holder, beat
 DELETE FROM lease WHERE lease.name = :1 AND lease.holder = :2 AND lease.beat = :3;
 
--- find_expired_authorization: now, limit
+-- find_expired_authorization: now, now, limit
 SELECT authorization.tenant, authorization.authorization_id
 FROM authorization
-WHERE authorization.expires_at <= :1 ORDER BY authorization.expires_at
- FETCH FIRST :2 ROWS ONLY;
+WHERE authorization.expires_at <= :1 AND NOT (EXISTS (SELECT *
+FROM "session"
+WHERE "session".tenant = authorization.tenant AND "session".session_id = authorization.session_id AND "session".ended_at IS NULL AND "session".expires_at > :2)) ORDER BY authorization.expires_at
+ FETCH FIRST :3 ROWS ONLY;
 
 -- clean_authorization: tenant_0, authorization_id_0, tenant_1, authorization_id_1, tenant_2, authorization_id_2, tenant_3, authorization_id_3, tenant_4, authorization_id_4, tenant_5, authorization_id_5, tenant_6, authorization_id_6, tenant_7, authorization_id_7, tenant_8, authorization_id_8, tenant_9, authorization_id_9, tenant_10, authorization_id_10, tenant_11, authorization_id_11, tenant_12, authorization_id_12, tenant_13, authorization_id_13, tenant_14, authorization_id_14, tenant_15, authorization_id_15, tenant_16, authorization_id_16, tenant_17, authorization_id_17, tenant_18, authorization_id_18, tenant_19, authorization_id_19, now
 DELETE FROM authorization WHERE (authorization.tenant = :1 AND authorization.authorization_id = :2 OR authorization.tenant = :3 AND authorization.authorization_id = :4 OR authorization.tenant = :5 AND authorization.authorization_id = :6 OR authorization.tenant = :7 AND authorization.authorization_id = :8 OR authorization.tenant = :9 AND authorization.authorization_id = :10 OR authorization.tenant = :11 AND authorization.authorization_id = :12 OR authorization.tenant = :13 AND authorization.authorization_id = :14 OR authorization.tenant = :15 AND authorization.authorization_id = :16 OR authorization.tenant = :17 AND authorization.authorization_id = :18 OR authorization.tenant = :19 AND authorization.authorization_id = :20 OR authorization.tenant = :21 AND authorization.authorization_id = :22 OR authorization.tenant = :23 AND authorization.authorization_id = :24 OR authorization.tenant = :25 AND authorization.authorization_id = :26 OR authorization.tenant = :27 AND authorization.authorization_id = :28 OR authorization.tenant = :29 AND authorization.authorization_id = :30 OR authorization.tenant = :31 AND authorization.authorization_id = :32 OR authorization.tenant = :33 AND authorization.authorization_id = :34 OR authorization.tenant = :35 AND authorization.authorization_id = :36 OR authorization.tenant = :37 AND authorization.authorization_id = :38 OR authorization.tenant = :39 AND authorization.authorization_id = :40) AND authorization.expires_at <= :41;
@@ -462,6 +520,33 @@ WHERE signing_key.remove_at <= :1 ORDER BY signing_key.remove_at
 
 -- clean_signing_key: tenant_0, kid_0, tenant_1, kid_1, tenant_2, kid_2, tenant_3, kid_3, tenant_4, kid_4, tenant_5, kid_5, tenant_6, kid_6, tenant_7, kid_7, tenant_8, kid_8, tenant_9, kid_9, tenant_10, kid_10, tenant_11, kid_11, tenant_12, kid_12, tenant_13, kid_13, tenant_14, kid_14, tenant_15, kid_15, tenant_16, kid_16, tenant_17, kid_17, tenant_18, kid_18, tenant_19, kid_19, now
 DELETE FROM signing_key WHERE (signing_key.tenant = :1 AND signing_key.kid = :2 OR signing_key.tenant = :3 AND signing_key.kid = :4 OR signing_key.tenant = :5 AND signing_key.kid = :6 OR signing_key.tenant = :7 AND signing_key.kid = :8 OR signing_key.tenant = :9 AND signing_key.kid = :10 OR signing_key.tenant = :11 AND signing_key.kid = :12 OR signing_key.tenant = :13 AND signing_key.kid = :14 OR signing_key.tenant = :15 AND signing_key.kid = :16 OR signing_key.tenant = :17 AND signing_key.kid = :18 OR signing_key.tenant = :19 AND signing_key.kid = :20 OR signing_key.tenant = :21 AND signing_key.kid = :22 OR signing_key.tenant = :23 AND signing_key.kid = :24 OR signing_key.tenant = :25 AND signing_key.kid = :26 OR signing_key.tenant = :27 AND signing_key.kid = :28 OR signing_key.tenant = :29 AND signing_key.kid = :30 OR signing_key.tenant = :31 AND signing_key.kid = :32 OR signing_key.tenant = :33 AND signing_key.kid = :34 OR signing_key.tenant = :35 AND signing_key.kid = :36 OR signing_key.tenant = :37 AND signing_key.kid = :38 OR signing_key.tenant = :39 AND signing_key.kid = :40) AND signing_key.remove_at <= :41;
+
+-- find_expired_entry: now, limit
+SELECT entry.tenant, entry.kind, entry.key
+FROM entry
+WHERE entry.expires_at <= :1 ORDER BY entry.expires_at
+ FETCH FIRST :2 ROWS ONLY;
+
+-- clean_entry: tenant_0, kind_0, key_0, tenant_1, kind_1, key_1, tenant_2, kind_2, key_2, tenant_3, kind_3, key_3, tenant_4, kind_4, key_4, tenant_5, kind_5, key_5, tenant_6, kind_6, key_6, tenant_7, kind_7, key_7, tenant_8, kind_8, key_8, tenant_9, kind_9, key_9, tenant_10, kind_10, key_10, tenant_11, kind_11, key_11, tenant_12, kind_12, key_12, tenant_13, kind_13, key_13, tenant_14, kind_14, key_14, tenant_15, kind_15, key_15, tenant_16, kind_16, key_16, tenant_17, kind_17, key_17, tenant_18, kind_18, key_18, tenant_19, kind_19, key_19, now
+DELETE FROM entry WHERE (entry.tenant = :1 AND entry.kind = :2 AND entry.key = :3 OR entry.tenant = :4 AND entry.kind = :5 AND entry.key = :6 OR entry.tenant = :7 AND entry.kind = :8 AND entry.key = :9 OR entry.tenant = :10 AND entry.kind = :11 AND entry.key = :12 OR entry.tenant = :13 AND entry.kind = :14 AND entry.key = :15 OR entry.tenant = :16 AND entry.kind = :17 AND entry.key = :18 OR entry.tenant = :19 AND entry.kind = :20 AND entry.key = :21 OR entry.tenant = :22 AND entry.kind = :23 AND entry.key = :24 OR entry.tenant = :25 AND entry.kind = :26 AND entry.key = :27 OR entry.tenant = :28 AND entry.kind = :29 AND entry.key = :30 OR entry.tenant = :31 AND entry.kind = :32 AND entry.key = :33 OR entry.tenant = :34 AND entry.kind = :35 AND entry.key = :36 OR entry.tenant = :37 AND entry.kind = :38 AND entry.key = :39 OR entry.tenant = :40 AND entry.kind = :41 AND entry.key = :42 OR entry.tenant = :43 AND entry.kind = :44 AND entry.key = :45 OR entry.tenant = :46 AND entry.kind = :47 AND entry.key = :48 OR entry.tenant = :49 AND entry.kind = :50 AND entry.key = :51 OR entry.tenant = :52 AND entry.kind = :53 AND entry.key = :54 OR entry.tenant = :55 AND entry.kind = :56 AND entry.key = :57 OR entry.tenant = :58 AND entry.kind = :59 AND entry.key = :60) AND entry.expires_at <= :61;
+
+-- find_expired_task: now, limit
+SELECT task.tenant, task.task_id
+FROM task
+WHERE task.expires_at <= :1 ORDER BY task.expires_at
+ FETCH FIRST :2 ROWS ONLY;
+
+-- clean_task: tenant_0, task_id_0, tenant_1, task_id_1, tenant_2, task_id_2, tenant_3, task_id_3, tenant_4, task_id_4, tenant_5, task_id_5, tenant_6, task_id_6, tenant_7, task_id_7, tenant_8, task_id_8, tenant_9, task_id_9, tenant_10, task_id_10, tenant_11, task_id_11, tenant_12, task_id_12, tenant_13, task_id_13, tenant_14, task_id_14, tenant_15, task_id_15, tenant_16, task_id_16, tenant_17, task_id_17, tenant_18, task_id_18, tenant_19, task_id_19, now
+DELETE FROM task WHERE (task.tenant = :1 AND task.task_id = :2 OR task.tenant = :3 AND task.task_id = :4 OR task.tenant = :5 AND task.task_id = :6 OR task.tenant = :7 AND task.task_id = :8 OR task.tenant = :9 AND task.task_id = :10 OR task.tenant = :11 AND task.task_id = :12 OR task.tenant = :13 AND task.task_id = :14 OR task.tenant = :15 AND task.task_id = :16 OR task.tenant = :17 AND task.task_id = :18 OR task.tenant = :19 AND task.task_id = :20 OR task.tenant = :21 AND task.task_id = :22 OR task.tenant = :23 AND task.task_id = :24 OR task.tenant = :25 AND task.task_id = :26 OR task.tenant = :27 AND task.task_id = :28 OR task.tenant = :29 AND task.task_id = :30 OR task.tenant = :31 AND task.task_id = :32 OR task.tenant = :33 AND task.task_id = :34 OR task.tenant = :35 AND task.task_id = :36 OR task.tenant = :37 AND task.task_id = :38 OR task.tenant = :39 AND task.task_id = :40) AND task.expires_at <= :41;
+
+-- find_expired_device_request: now, limit
+SELECT device_request.tenant, device_request.device_digest
+FROM device_request
+WHERE device_request.expires_at <= :1 ORDER BY device_request.expires_at
+ FETCH FIRST :2 ROWS ONLY;
+
+-- clean_device_request: tenant_0, device_digest_0, tenant_1, device_digest_1, tenant_2, device_digest_2, tenant_3, device_digest_3, tenant_4, device_digest_4, tenant_5, device_digest_5, tenant_6, device_digest_6, tenant_7, device_digest_7, tenant_8, device_digest_8, tenant_9, device_digest_9, tenant_10, device_digest_10, tenant_11, device_digest_11, tenant_12, device_digest_12, tenant_13, device_digest_13, tenant_14, device_digest_14, tenant_15, device_digest_15, tenant_16, device_digest_16, tenant_17, device_digest_17, tenant_18, device_digest_18, tenant_19, device_digest_19, now
+DELETE FROM device_request WHERE (device_request.tenant = :1 AND device_request.device_digest = :2 OR device_request.tenant = :3 AND device_request.device_digest = :4 OR device_request.tenant = :5 AND device_request.device_digest = :6 OR device_request.tenant = :7 AND device_request.device_digest = :8 OR device_request.tenant = :9 AND device_request.device_digest = :10 OR device_request.tenant = :11 AND device_request.device_digest = :12 OR device_request.tenant = :13 AND device_request.device_digest = :14 OR device_request.tenant = :15 AND device_request.device_digest = :16 OR device_request.tenant = :17 AND device_request.device_digest = :18 OR device_request.tenant = :19 AND device_request.device_digest = :20 OR device_request.tenant = :21 AND device_request.device_digest = :22 OR device_request.tenant = :23 AND device_request.device_digest = :24 OR device_request.tenant = :25 AND device_request.device_digest = :26 OR device_request.tenant = :27 AND device_request.device_digest = :28 OR device_request.tenant = :29 AND device_request.device_digest = :30 OR device_request.tenant = :31 AND device_request.device_digest = :32 OR device_request.tenant = :33 AND device_request.device_digest = :34 OR device_request.tenant = :35 AND device_request.device_digest = :36 OR device_request.tenant = :37 AND device_request.device_digest = :38 OR device_request.tenant = :39 AND device_request.device_digest = :40) AND device_request.expires_at <= :41;
 
 -- find_expired_change: now, limit
 SELECT change.sequence

@@ -252,8 +252,10 @@ WHERE session.tenant = $1::VARCHAR AND session.subject = $2::VARCHAR AND session
 -- end_session: now, tenant, session_id
 UPDATE session SET ended_at=$1::BIGINT WHERE session.tenant = $2::VARCHAR AND session.session_id = $3::VARCHAR AND session.ended_at IS NULL;
 
--- end_sessions: now, tenant, subject
-UPDATE session SET ended_at=$1::BIGINT WHERE session.tenant = $2::VARCHAR AND session.subject = $3::VARCHAR AND session.ended_at IS NULL;
+-- find_clients_of_session: tenant, session_id
+SELECT DISTINCT session.subject, "authorization".client_id
+FROM session JOIN "authorization" ON "authorization".tenant = session.tenant AND "authorization".session_id = session.session_id
+WHERE session.tenant = $1::VARCHAR AND session.session_id = $2::VARCHAR ORDER BY "authorization".client_id;
 
 -- delete_sessions: tenant, subject
 DELETE FROM session WHERE session.tenant = $1::VARCHAR AND session.subject = $2::VARCHAR;
@@ -383,6 +385,60 @@ WHERE attempt.tenant = $1::VARCHAR AND attempt.digest = $2::BYTEA;
 -- delete_attempts: tenant, digest
 DELETE FROM attempt WHERE attempt.tenant = $1::VARCHAR AND attempt.digest = $2::BYTEA;
 
+-- insert_entry: tenant, kind, key, expires_at, version, document
+INSERT INTO entry (tenant, kind, key, expires_at, version, document) VALUES ($1::VARCHAR, $2::VARCHAR, $3::VARCHAR, $4::BIGINT, $5::INTEGER, $6::VARCHAR) ON CONFLICT DO NOTHING;
+
+-- load_entry: tenant, kind, key
+SELECT entry.document
+FROM entry
+WHERE entry.tenant = $1::VARCHAR AND entry.kind = $2::VARCHAR AND entry.key = $3::VARCHAR;
+
+-- list_entries: tenant, kind, after, limit
+SELECT entry.document
+FROM entry
+WHERE entry.tenant = $1::VARCHAR AND entry.kind = $2::VARCHAR AND entry.key > $3::VARCHAR ORDER BY entry.key
+ LIMIT $4;
+
+-- update_entry: expires_at, version, document, tenant, kind, key, stored_version
+UPDATE entry SET expires_at=$1::BIGINT, version=$2::INTEGER, document=$3::VARCHAR WHERE entry.tenant = $4::VARCHAR AND entry.kind = $5::VARCHAR AND entry.key = $6::VARCHAR AND entry.version = $7::INTEGER;
+
+-- delete_entry: tenant, kind, key
+DELETE FROM entry WHERE entry.tenant = $1::VARCHAR AND entry.kind = $2::VARCHAR AND entry.key = $3::VARCHAR;
+
+-- insert_task: tenant, task_id, kind, due_at, expires_at, version, document
+INSERT INTO task (tenant, task_id, kind, due_at, expires_at, version, document) VALUES ($1::VARCHAR, $2::VARCHAR, $3::VARCHAR, $4::BIGINT, $5::BIGINT, $6::INTEGER, $7::VARCHAR) ON CONFLICT DO NOTHING;
+
+-- list_due_tasks: kind, now, limit
+SELECT task.document
+FROM task
+WHERE task.kind = $1::VARCHAR AND task.due_at <= $2::BIGINT ORDER BY task.due_at, task.tenant, task.task_id
+ LIMIT $3;
+
+-- update_task: due_at, expires_at, version, document, tenant, task_id, stored_version
+UPDATE task SET due_at=$1::BIGINT, expires_at=$2::BIGINT, version=$3::INTEGER, document=$4::VARCHAR WHERE task.tenant = $5::VARCHAR AND task.task_id = $6::VARCHAR AND task.version = $7::INTEGER;
+
+-- delete_task: tenant, task_id
+DELETE FROM task WHERE task.tenant = $1::VARCHAR AND task.task_id = $2::VARCHAR;
+
+-- insert_device_request: tenant, device_digest, user_code_digest, expires_at, version, document
+INSERT INTO device_request (tenant, device_digest, user_code_digest, expires_at, version, document) VALUES ($1::VARCHAR, $2::BYTEA, $3::BYTEA, $4::BIGINT, $5::INTEGER, $6::VARCHAR) ON CONFLICT DO NOTHING;
+
+-- load_device_request: tenant, device_digest
+SELECT device_request.document
+FROM device_request
+WHERE device_request.tenant = $1::VARCHAR AND device_request.device_digest = $2::BYTEA;
+
+-- load_device_request_by_user_code: tenant, user_code_digest
+SELECT device_request.document
+FROM device_request
+WHERE device_request.tenant = $1::VARCHAR AND device_request.user_code_digest = $2::BYTEA;
+
+-- update_device_request: expires_at, version, document, tenant, device_digest, stored_version
+UPDATE device_request SET expires_at=$1::BIGINT, version=$2::INTEGER, document=$3::VARCHAR WHERE device_request.tenant = $4::VARCHAR AND device_request.device_digest = $5::BYTEA AND device_request.version = $6::INTEGER;
+
+-- free_user_code: nobody_s_digest, tenant, user_code_digest, now
+UPDATE device_request SET user_code_digest=$1::BYTEA WHERE device_request.tenant = $2::VARCHAR AND device_request.user_code_digest = $3::BYTEA AND device_request.expires_at <= $4::BIGINT;
+
 -- load_lease: name
 SELECT lease.holder, lease.beat
 FROM lease
@@ -400,7 +456,9 @@ DELETE FROM lease WHERE lease.name = $1::VARCHAR AND lease.holder = $2::VARCHAR 
 -- find_expired_authorization: now, limit
 SELECT "authorization".tenant, "authorization".authorization_id
 FROM "authorization"
-WHERE "authorization".expires_at <= $1::BIGINT ORDER BY "authorization".expires_at
+WHERE "authorization".expires_at <= $1::BIGINT AND NOT (EXISTS (SELECT *
+FROM session
+WHERE session.tenant = "authorization".tenant AND session.session_id = "authorization".session_id AND session.ended_at IS NULL AND session.expires_at > $1::BIGINT)) ORDER BY "authorization".expires_at
  LIMIT $2;
 
 -- clean_authorization: tenant_0, authorization_id_0, tenant_1, authorization_id_1, tenant_2, authorization_id_2, tenant_3, authorization_id_3, tenant_4, authorization_id_4, tenant_5, authorization_id_5, tenant_6, authorization_id_6, tenant_7, authorization_id_7, tenant_8, authorization_id_8, tenant_9, authorization_id_9, tenant_10, authorization_id_10, tenant_11, authorization_id_11, tenant_12, authorization_id_12, tenant_13, authorization_id_13, tenant_14, authorization_id_14, tenant_15, authorization_id_15, tenant_16, authorization_id_16, tenant_17, authorization_id_17, tenant_18, authorization_id_18, tenant_19, authorization_id_19, now
@@ -459,6 +517,33 @@ WHERE signing_key.remove_at <= $1::BIGINT ORDER BY signing_key.remove_at
 
 -- clean_signing_key: tenant_0, kid_0, tenant_1, kid_1, tenant_2, kid_2, tenant_3, kid_3, tenant_4, kid_4, tenant_5, kid_5, tenant_6, kid_6, tenant_7, kid_7, tenant_8, kid_8, tenant_9, kid_9, tenant_10, kid_10, tenant_11, kid_11, tenant_12, kid_12, tenant_13, kid_13, tenant_14, kid_14, tenant_15, kid_15, tenant_16, kid_16, tenant_17, kid_17, tenant_18, kid_18, tenant_19, kid_19, now
 DELETE FROM signing_key WHERE (signing_key.tenant = $1::VARCHAR AND signing_key.kid = $2::VARCHAR OR signing_key.tenant = $3::VARCHAR AND signing_key.kid = $4::VARCHAR OR signing_key.tenant = $5::VARCHAR AND signing_key.kid = $6::VARCHAR OR signing_key.tenant = $7::VARCHAR AND signing_key.kid = $8::VARCHAR OR signing_key.tenant = $9::VARCHAR AND signing_key.kid = $10::VARCHAR OR signing_key.tenant = $11::VARCHAR AND signing_key.kid = $12::VARCHAR OR signing_key.tenant = $13::VARCHAR AND signing_key.kid = $14::VARCHAR OR signing_key.tenant = $15::VARCHAR AND signing_key.kid = $16::VARCHAR OR signing_key.tenant = $17::VARCHAR AND signing_key.kid = $18::VARCHAR OR signing_key.tenant = $19::VARCHAR AND signing_key.kid = $20::VARCHAR OR signing_key.tenant = $21::VARCHAR AND signing_key.kid = $22::VARCHAR OR signing_key.tenant = $23::VARCHAR AND signing_key.kid = $24::VARCHAR OR signing_key.tenant = $25::VARCHAR AND signing_key.kid = $26::VARCHAR OR signing_key.tenant = $27::VARCHAR AND signing_key.kid = $28::VARCHAR OR signing_key.tenant = $29::VARCHAR AND signing_key.kid = $30::VARCHAR OR signing_key.tenant = $31::VARCHAR AND signing_key.kid = $32::VARCHAR OR signing_key.tenant = $33::VARCHAR AND signing_key.kid = $34::VARCHAR OR signing_key.tenant = $35::VARCHAR AND signing_key.kid = $36::VARCHAR OR signing_key.tenant = $37::VARCHAR AND signing_key.kid = $38::VARCHAR OR signing_key.tenant = $39::VARCHAR AND signing_key.kid = $40::VARCHAR) AND signing_key.remove_at <= $41::BIGINT;
+
+-- find_expired_entry: now, limit
+SELECT entry.tenant, entry.kind, entry.key
+FROM entry
+WHERE entry.expires_at <= $1::BIGINT ORDER BY entry.expires_at
+ LIMIT $2;
+
+-- clean_entry: tenant_0, kind_0, key_0, tenant_1, kind_1, key_1, tenant_2, kind_2, key_2, tenant_3, kind_3, key_3, tenant_4, kind_4, key_4, tenant_5, kind_5, key_5, tenant_6, kind_6, key_6, tenant_7, kind_7, key_7, tenant_8, kind_8, key_8, tenant_9, kind_9, key_9, tenant_10, kind_10, key_10, tenant_11, kind_11, key_11, tenant_12, kind_12, key_12, tenant_13, kind_13, key_13, tenant_14, kind_14, key_14, tenant_15, kind_15, key_15, tenant_16, kind_16, key_16, tenant_17, kind_17, key_17, tenant_18, kind_18, key_18, tenant_19, kind_19, key_19, now
+DELETE FROM entry WHERE (entry.tenant = $1::VARCHAR AND entry.kind = $2::VARCHAR AND entry.key = $3::VARCHAR OR entry.tenant = $4::VARCHAR AND entry.kind = $5::VARCHAR AND entry.key = $6::VARCHAR OR entry.tenant = $7::VARCHAR AND entry.kind = $8::VARCHAR AND entry.key = $9::VARCHAR OR entry.tenant = $10::VARCHAR AND entry.kind = $11::VARCHAR AND entry.key = $12::VARCHAR OR entry.tenant = $13::VARCHAR AND entry.kind = $14::VARCHAR AND entry.key = $15::VARCHAR OR entry.tenant = $16::VARCHAR AND entry.kind = $17::VARCHAR AND entry.key = $18::VARCHAR OR entry.tenant = $19::VARCHAR AND entry.kind = $20::VARCHAR AND entry.key = $21::VARCHAR OR entry.tenant = $22::VARCHAR AND entry.kind = $23::VARCHAR AND entry.key = $24::VARCHAR OR entry.tenant = $25::VARCHAR AND entry.kind = $26::VARCHAR AND entry.key = $27::VARCHAR OR entry.tenant = $28::VARCHAR AND entry.kind = $29::VARCHAR AND entry.key = $30::VARCHAR OR entry.tenant = $31::VARCHAR AND entry.kind = $32::VARCHAR AND entry.key = $33::VARCHAR OR entry.tenant = $34::VARCHAR AND entry.kind = $35::VARCHAR AND entry.key = $36::VARCHAR OR entry.tenant = $37::VARCHAR AND entry.kind = $38::VARCHAR AND entry.key = $39::VARCHAR OR entry.tenant = $40::VARCHAR AND entry.kind = $41::VARCHAR AND entry.key = $42::VARCHAR OR entry.tenant = $43::VARCHAR AND entry.kind = $44::VARCHAR AND entry.key = $45::VARCHAR OR entry.tenant = $46::VARCHAR AND entry.kind = $47::VARCHAR AND entry.key = $48::VARCHAR OR entry.tenant = $49::VARCHAR AND entry.kind = $50::VARCHAR AND entry.key = $51::VARCHAR OR entry.tenant = $52::VARCHAR AND entry.kind = $53::VARCHAR AND entry.key = $54::VARCHAR OR entry.tenant = $55::VARCHAR AND entry.kind = $56::VARCHAR AND entry.key = $57::VARCHAR OR entry.tenant = $58::VARCHAR AND entry.kind = $59::VARCHAR AND entry.key = $60::VARCHAR) AND entry.expires_at <= $61::BIGINT;
+
+-- find_expired_task: now, limit
+SELECT task.tenant, task.task_id
+FROM task
+WHERE task.expires_at <= $1::BIGINT ORDER BY task.expires_at
+ LIMIT $2;
+
+-- clean_task: tenant_0, task_id_0, tenant_1, task_id_1, tenant_2, task_id_2, tenant_3, task_id_3, tenant_4, task_id_4, tenant_5, task_id_5, tenant_6, task_id_6, tenant_7, task_id_7, tenant_8, task_id_8, tenant_9, task_id_9, tenant_10, task_id_10, tenant_11, task_id_11, tenant_12, task_id_12, tenant_13, task_id_13, tenant_14, task_id_14, tenant_15, task_id_15, tenant_16, task_id_16, tenant_17, task_id_17, tenant_18, task_id_18, tenant_19, task_id_19, now
+DELETE FROM task WHERE (task.tenant = $1::VARCHAR AND task.task_id = $2::VARCHAR OR task.tenant = $3::VARCHAR AND task.task_id = $4::VARCHAR OR task.tenant = $5::VARCHAR AND task.task_id = $6::VARCHAR OR task.tenant = $7::VARCHAR AND task.task_id = $8::VARCHAR OR task.tenant = $9::VARCHAR AND task.task_id = $10::VARCHAR OR task.tenant = $11::VARCHAR AND task.task_id = $12::VARCHAR OR task.tenant = $13::VARCHAR AND task.task_id = $14::VARCHAR OR task.tenant = $15::VARCHAR AND task.task_id = $16::VARCHAR OR task.tenant = $17::VARCHAR AND task.task_id = $18::VARCHAR OR task.tenant = $19::VARCHAR AND task.task_id = $20::VARCHAR OR task.tenant = $21::VARCHAR AND task.task_id = $22::VARCHAR OR task.tenant = $23::VARCHAR AND task.task_id = $24::VARCHAR OR task.tenant = $25::VARCHAR AND task.task_id = $26::VARCHAR OR task.tenant = $27::VARCHAR AND task.task_id = $28::VARCHAR OR task.tenant = $29::VARCHAR AND task.task_id = $30::VARCHAR OR task.tenant = $31::VARCHAR AND task.task_id = $32::VARCHAR OR task.tenant = $33::VARCHAR AND task.task_id = $34::VARCHAR OR task.tenant = $35::VARCHAR AND task.task_id = $36::VARCHAR OR task.tenant = $37::VARCHAR AND task.task_id = $38::VARCHAR OR task.tenant = $39::VARCHAR AND task.task_id = $40::VARCHAR) AND task.expires_at <= $41::BIGINT;
+
+-- find_expired_device_request: now, limit
+SELECT device_request.tenant, device_request.device_digest
+FROM device_request
+WHERE device_request.expires_at <= $1::BIGINT ORDER BY device_request.expires_at
+ LIMIT $2;
+
+-- clean_device_request: tenant_0, device_digest_0, tenant_1, device_digest_1, tenant_2, device_digest_2, tenant_3, device_digest_3, tenant_4, device_digest_4, tenant_5, device_digest_5, tenant_6, device_digest_6, tenant_7, device_digest_7, tenant_8, device_digest_8, tenant_9, device_digest_9, tenant_10, device_digest_10, tenant_11, device_digest_11, tenant_12, device_digest_12, tenant_13, device_digest_13, tenant_14, device_digest_14, tenant_15, device_digest_15, tenant_16, device_digest_16, tenant_17, device_digest_17, tenant_18, device_digest_18, tenant_19, device_digest_19, now
+DELETE FROM device_request WHERE (device_request.tenant = $1::VARCHAR AND device_request.device_digest = $2::BYTEA OR device_request.tenant = $3::VARCHAR AND device_request.device_digest = $4::BYTEA OR device_request.tenant = $5::VARCHAR AND device_request.device_digest = $6::BYTEA OR device_request.tenant = $7::VARCHAR AND device_request.device_digest = $8::BYTEA OR device_request.tenant = $9::VARCHAR AND device_request.device_digest = $10::BYTEA OR device_request.tenant = $11::VARCHAR AND device_request.device_digest = $12::BYTEA OR device_request.tenant = $13::VARCHAR AND device_request.device_digest = $14::BYTEA OR device_request.tenant = $15::VARCHAR AND device_request.device_digest = $16::BYTEA OR device_request.tenant = $17::VARCHAR AND device_request.device_digest = $18::BYTEA OR device_request.tenant = $19::VARCHAR AND device_request.device_digest = $20::BYTEA OR device_request.tenant = $21::VARCHAR AND device_request.device_digest = $22::BYTEA OR device_request.tenant = $23::VARCHAR AND device_request.device_digest = $24::BYTEA OR device_request.tenant = $25::VARCHAR AND device_request.device_digest = $26::BYTEA OR device_request.tenant = $27::VARCHAR AND device_request.device_digest = $28::BYTEA OR device_request.tenant = $29::VARCHAR AND device_request.device_digest = $30::BYTEA OR device_request.tenant = $31::VARCHAR AND device_request.device_digest = $32::BYTEA OR device_request.tenant = $33::VARCHAR AND device_request.device_digest = $34::BYTEA OR device_request.tenant = $35::VARCHAR AND device_request.device_digest = $36::BYTEA OR device_request.tenant = $37::VARCHAR AND device_request.device_digest = $38::BYTEA OR device_request.tenant = $39::VARCHAR AND device_request.device_digest = $40::BYTEA) AND device_request.expires_at <= $41::BIGINT;
 
 -- find_expired_change: now, limit
 SELECT change.sequence

@@ -87,6 +87,32 @@ CREATE TABLE consent (
 
 CREATE INDEX ix_consent_client ON consent (tenant, client_id)
 
+CREATE TABLE device_request (
+  tenant VARCHAR(64) NOT NULL,
+  device_digest BLOB NOT NULL,
+  user_code_digest BLOB NOT NULL,
+  expires_at BIGINT NOT NULL,
+  version INTEGER NOT NULL,
+  document TEXT NOT NULL,
+  CONSTRAINT pk_device_request PRIMARY KEY (tenant, device_digest)
+)
+
+CREATE INDEX ix_device_request_expires ON device_request (expires_at)
+
+CREATE UNIQUE INDEX ux_device_request_user_code ON device_request (tenant, user_code_digest)
+
+CREATE TABLE entry (
+  tenant VARCHAR(64) NOT NULL,
+  kind VARCHAR(32) NOT NULL,
+  "key" VARCHAR(255) NOT NULL,
+  expires_at BIGINT,
+  version INTEGER NOT NULL,
+  document TEXT NOT NULL,
+  CONSTRAINT pk_entry PRIMARY KEY (tenant, kind, "key")
+)
+
+CREATE INDEX ix_entry_expires ON entry (expires_at)
+
 CREATE TABLE interaction (
   tenant VARCHAR(64) NOT NULL,
   interaction_id VARCHAR(255) NOT NULL,
@@ -174,6 +200,21 @@ CREATE TABLE subject (
 )
 
 CREATE UNIQUE INDEX ux_subject_username ON subject (tenant, username_key)
+
+CREATE TABLE task (
+  tenant VARCHAR(64) NOT NULL,
+  task_id VARCHAR(255) NOT NULL,
+  kind VARCHAR(32) NOT NULL,
+  due_at BIGINT NOT NULL,
+  expires_at BIGINT NOT NULL,
+  version INTEGER NOT NULL,
+  document TEXT NOT NULL,
+  CONSTRAINT pk_task PRIMARY KEY (tenant, task_id)
+)
+
+CREATE INDEX ix_task_due ON task (kind, due_at, tenant, task_id)
+
+CREATE INDEX ix_task_expires ON task (expires_at)
 
 CREATE TABLE tenant (
   tenant VARCHAR(64) NOT NULL,
