@@ -9,6 +9,9 @@ AT_ONCE ?= -n 3 --dist loadfile --no-loadscope-reorder
 LONGEST_FIRST := tests/fault tests/e2e tests/contract tests/docs tests/bench tests/flow tests/unit
 BENCH_ARGS ?=
 
+# the tests start some hundred processes of Grantway: none of them shall compile it again
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help run test soak check format bench docs clean
 

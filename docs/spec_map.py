@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 RULE_FOLDERS = ("protocol", "grants", "client_auth", "features", "endpoints")
@@ -126,6 +127,7 @@ def find_code(root: Path) -> Places:
     return places
 
 
+@cache  # a second each time, and three pages ask
 def find_tests(root: Path) -> Places:
     """Clause to the tests (``path::name``) that are marked with it."""
     places: Places = {}

@@ -17,6 +17,8 @@ import asyncpg
 from sqlalchemy.engine import URL, make_url
 
 T = TypeVar("T")
+CONNECT_TIMEOUT = 30
+"""How long a busy machine may take, seconds."""
 
 
 class Server(ABC):
@@ -149,7 +151,7 @@ class PostgresServer(Server):
         )
 
     async def connect(self, url: str) -> Any:
-        return await asyncpg.connect(url, timeout=5)
+        return await asyncpg.connect(url, timeout=CONNECT_TIMEOUT)
 
     async def ask(self, connection: Any, sql: str) -> list[Any]:
         if not sql.startswith("SELECT"):
@@ -221,7 +223,7 @@ class MariadbServer(Server):
             password=parts.password or "",
             database=parts.database,
             autocommit=True,
-            connect_timeout=5,
+            connect_timeout=CONNECT_TIMEOUT,
         )
 
     async def ask(self, connection: Any, sql: str) -> list[Any]:

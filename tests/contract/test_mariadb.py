@@ -31,7 +31,7 @@ class TestMariadb(SideBySide, ServerContract):
 
 def test_the_inside_of_this_asyncmy_is_known(mariadb_server: MariadbServer) -> None:
     async def look() -> None:
-        connection = await mysql.connect(mariadb_server.url.render_as_string(hide_password=False), timeout=5)
+        connection = await mysql.connect(mariadb_server.url.render_as_string(hide_password=False), timeout=30)
         assert mysql._find_inside(connection) is not None
         await connection.ensure_closed()
 

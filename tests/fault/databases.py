@@ -23,6 +23,7 @@ import asyncpg
 from grantway.testing.running_server import is_alive
 
 START_TIMEOUT = 60.0
+CONNECT_TIMEOUT = 30
 MOST_CONNECTIONS = 80
 LOOPBACK = "127.0.0.1"
 
@@ -249,7 +250,7 @@ class Postgres(DatabaseServer):
         return f"postgresql://postgres@{LOOPBACK}:{self.port}/{name}"
 
     async def connect(self, database: str | None) -> Any:
-        return await asyncpg.connect(self.url(database or "postgres"), timeout=5)
+        return await asyncpg.connect(self.url(database or "postgres"), timeout=CONNECT_TIMEOUT)
 
     async def ask(self, connection: Any, statement: str) -> list[Any]:
         if not statement.startswith("SELECT"):
@@ -306,7 +307,12 @@ class Mariadb(DatabaseServer):
 
     async def connect(self, database: str | None) -> Any:
         return await asyncmy.connect(
-            host=LOOPBACK, port=self.port, user="root", database=database or "mysql", autocommit=True, connect_timeout=5
+            host=LOOPBACK,
+            port=self.port,
+            user="root",
+            database=database or "mysql",
+            autocommit=True,
+            connect_timeout=CONNECT_TIMEOUT,
         )
 
     async def ask(self, connection: Any, statement: str) -> list[Any]:

@@ -21,6 +21,7 @@ from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from grantway.config import load_settings
 from grantway.errors import Conflict
@@ -35,6 +36,7 @@ from grantway.web import create_server
 T = TypeVar("T")
 START_TIMEOUT = 60.0
 STOP_TIMEOUT = 60.0
+PATIENCE = 60
 DAY_MS = 86_400_000
 
 
@@ -210,10 +212,14 @@ class RunningServer:
 
     # -- what is stored -------------------------------------------------------------------------------------------
     def administer(self, work: Callable[[Runtime], Awaitable[T]]) -> T:
-        """Awaits ``work(runtime)`` in this process, on the same database: another process, as far as workers know."""
+        """Awaits ``work(runtime)`` in this process, on the same database: another process, as far as workers know.
+
+        It waits for the database as long as it takes, whatever ``database.timeout`` the server has.
+        """
+        patient = replace(self.settings, database=replace(self.settings.database, timeout=PATIENCE))
 
         async def run() -> T:
-            server = create_server(self.settings)
+            server = create_server(patient)
             await server.start()
             try:
                 return await work(server.runtime)
