@@ -97,7 +97,7 @@ class SingleUse(Struct, frozen=True):
     """Until when it has to be remembered, milliseconds."""
 
 
-class Decision(Struct, frozen=True, kw_only=True):
+class Decision(Struct, frozen=True, kw_only=True, gc=False):
     """What a grant found out: who, for which client, how much. The endpoint acts on it."""
 
     client: Client
@@ -313,8 +313,10 @@ class Extensions(Struct, frozen=True, kw_only=True):
     client_authentications: tuple[ClientAuthentication, ...]
     authenticators: Mapping[str, Authenticator]
     features: tuple[Feature, ...]
+    checking: tuple[Feature, ...]
+    """Those that look at token requests: the others are not asked, one by one."""
     shaping: tuple[Feature, ...]
-    """Those that may change a decision: the others are not asked, token by token."""
+    """Those that may change a decision, likewise."""
     rendering: tuple[Feature, ...] = ()
     """Those that may change the form of an answer, likewise."""
     endpoints: Mapping[str, Endpoint]

@@ -177,7 +177,7 @@ async def check_issuance(call: Call, decision: Decision) -> Decision:
     if decision.authorization is not None:
         await check_authorization(call, decision.authorization)
     scope = decision.scope
-    if scope is not client.scope:
+    if scope is not client.scope and not set(scope).issubset(client.scope):  # by name, mostly
         scope = find_scope_policy(runtime, client).select(scope, client.scope)
     if decision.scope and not scope:
         raise InvalidScope(detail="the client has lost every scope that was granted")

@@ -268,7 +268,7 @@ class Consent(Struct, frozen=True, kw_only=True):
     updated_at: int
 
 
-class Authorization(Struct, frozen=True, kw_only=True):
+class Authorization(Struct, frozen=True, kw_only=True, gc=False):
     """The permission a subject gave a client, or one a grant decided. Tokens are sealed; this is what is stored."""
 
     tenant: str

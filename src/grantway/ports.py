@@ -93,7 +93,7 @@ class Pages(Protocol):
         """
 
 
-class RotationOutcome(Struct, frozen=True):
+class RotationOutcome(Struct, frozen=True, gc=False):
     """What became of a refresh token that was presented.
 
     - ``rotated``: this call spent it; ``authorization.generation`` is the successor's, if one is given.

@@ -150,8 +150,9 @@ def build_extensions(additional: Iterable[Extension] = (), settings: Settings | 
         client_authentications=authentications,
         authenticators=_by_name(everything, Authenticator),
         features=features,
-        shaping=tuple(each for each in features if type(each).shape_decision is not Feature.shape_decision),
-        rendering=tuple(each for each in features if type(each).shape_response is not Feature.shape_response),
+        checking=_find_own(features, "check_token_request"),
+        shaping=_find_own(features, "shape_decision"),
+        rendering=_find_own(features, "shape_response"),
         endpoints=_by_path(endpoints.values()),
         grant_types=tuple(dict.fromkeys([*grants, *(name for each in everything for name in each.grant_types)])),
         client_metadata=_collect_client_metadata(everything),
@@ -160,6 +161,11 @@ def build_extensions(additional: Iterable[Extension] = (), settings: Settings | 
         is_replayable=all(feature.is_replayable for feature in features),
         missing=missing,
     )
+
+
+def _find_own(features: Iterable[Feature], hook: str) -> tuple[Feature, ...]:
+    """The features with a ``hook`` of their own."""
+    return tuple(each for each in features if getattr(type(each), hook) is not getattr(Feature, hook))
 
 
 def select_endpoints(endpoints: Mapping[str, Endpoint], services: Collection[str]) -> Mapping[str, Endpoint]:

@@ -317,7 +317,8 @@ class AuthorizationServer:
             return None
         runtime = self.runtime
         now = runtime.clock.now()
-        if now < again.until and runtime.grid.holds(again.tenant, *again.clients) and _has_same_scopes(runtime, again):
+        is_same = again.scopes is None or _are_scopes(runtime, again)
+        if is_same and now < again.until and runtime.grid.holds(again.tenant, *again.clients):
             if not runtime.throttle.limit_again(again.clients[0], address):
                 return None
             try:
@@ -431,9 +432,9 @@ def _read_error(request: Request, error: Exception) -> OAuthError:
     return ServerError()
 
 
-def _has_same_scopes(runtime: Runtime, again: Again) -> bool:
-    """Whether the registry of scopes is what it was, if that matters."""
-    return again.scopes is None or runtime.grid.recall_entries(again.tenant.tenant, "scope") is again.scopes
+def _are_scopes(runtime: Runtime, again: Again) -> bool:
+    """Whether the registry of scopes is what it was."""
+    return runtime.grid.recall_entries(again.tenant.tenant, "scope") is again.scopes
 
 
 def _build_not_found(more: list[tuple[bytes, bytes]]) -> Response:

@@ -47,7 +47,7 @@ OWN_CLAIMS = frozenset(
 """What only the server itself says of an access token, in a JWT or at introspection."""
 
 
-class AccessClaims(Struct, frozen=True, array_like=True, omit_defaults=True):
+class AccessClaims(Struct, frozen=True, array_like=True, omit_defaults=True, gc=False):
     """What an access token says, sealed or signed. Instants in milliseconds, auth_time in seconds."""
 
     issued_at: int
@@ -134,7 +134,7 @@ class Additions(Struct, frozen=True, kw_only=True):
         )
 
 
-class RefreshClaims(Struct, frozen=True, array_like=True):
+class RefreshClaims(Struct, frozen=True, array_like=True, gc=False):
     """What a refresh token says. Instants in milliseconds."""
 
     authorization_id: str

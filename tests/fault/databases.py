@@ -38,8 +38,8 @@ def find_free_port() -> int:
 class DatabaseServer(ABC):
     """One database server on a free port, run by somebody who is not root, with its files in a folder of /tmp.
 
-    Not in pytest's own, which nobody but its owner may enter. It is killed, but the power stays: so it need not wait for
-    the disk, which a busy machine holds up for seconds.
+    Not in pytest's own, which nobody but its owner may enter. It is killed, but the power stays: so it need not wait
+    for the disk, which a busy machine holds up for seconds.
     """
 
     kind: ClassVar[str]

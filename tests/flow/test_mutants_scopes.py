@@ -91,7 +91,7 @@ MUTANTS: dict[str, tuple[str, tuple[Any, ...], str, Callable[[pytest.MonkeyPatch
         PROMPT, (), "T107", lambda patch: patch.setattr(interaction, "is_client_assured", lambda *_: True),
     ),
     "an answer is repeated whatever became of the registry": (
-        AGAIN, (), "T32", lambda patch: patch.setattr(server, "_has_same_scopes", lambda *_: True),
+        AGAIN, (), "T32", lambda patch: patch.setattr(server, "_are_scopes", lambda *_: True),
     ),
 }  # fmt: skip
 

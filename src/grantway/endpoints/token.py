@@ -69,7 +69,7 @@ class Token(Endpoint):
         check_grant_allowed(client, grant.name)
         if grant.requires_confidential_client and client.is_public:
             raise UnauthorizedClient()
-        for feature in extensions.features:
+        for feature in extensions.checking:
             feature.check_token_request(call, client, parameters)
         try:
             decision = await grant.resolve(call, client, parameters)

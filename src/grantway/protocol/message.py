@@ -58,7 +58,7 @@ def build_head(method: str, path: str, query: bytes, headers: Iterable[tuple[byt
     return Head(method, path, query, pairs, length, _index_headers(pairs))
 
 
-class Request(Struct, kw_only=True):
+class Request(Struct, kw_only=True, gc=False):
     """One HTTP request as the protocol sees it. ``path`` is below the issuer; header names are in lower case."""
 
     method: str
@@ -146,7 +146,7 @@ def build_request(head: Head, body: bytes, address: str, is_proxied: bool = Fals
     )
 
 
-class Response(Struct, kw_only=True):
+class Response(Struct, kw_only=True, gc=False):
     """One HTTP answer. ``headers`` may still be added to on the way out."""
 
     status: int = 200
@@ -154,7 +154,7 @@ class Response(Struct, kw_only=True):
     body: bytes = b""
 
 
-class Parameters(Struct, frozen=True):
+class Parameters(Struct, frozen=True, gc=False):
     """Decoded parameters. A parameter without a value counts as omitted (RFC 6749 §3.1)."""
 
     values: dict[str, str]

@@ -49,7 +49,7 @@ _decode_revocation = msgspec.json.Decoder(Revocation).decode
 _decode_jwk = msgspec.json.Decoder(dict[str, Any]).decode
 
 
-class _AuthorizationDocument(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class _AuthorizationDocument(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     grant_type: str
     scope: tuple[str, ...] = ()
     audience: tuple[str, ...] = ()
