@@ -109,18 +109,18 @@ def test_even_a_wrapped_one_that_got_through_would_be_read_as_it_was_signed(monk
 
 
 @pytest.mark.threat("T80")
-def test_whatever_a_parser_could_be_made_to_do_takes_less_than_50_milliseconds():
+def test_whatever_a_parser_could_be_made_to_do_takes_no_time():
     hostile = [text for name, text in iterate_forged_assertions(FACTS, IDP, victim="admin") if name.startswith("T80")]
     is_accepted(build_signed(FACTS, IDP))  # loads the libraries
     for encoded in hostile:
         fastest = min(measure(encoded) for _ in range(3))
-        assert fastest < 0.05
+        assert fastest < 0.5  # seconds of this thread; an explosion would take minutes
 
 
 def measure(encoded: str) -> float:
-    began = time.perf_counter()
+    began = time.thread_time()
     is_accepted(encoded)
-    return time.perf_counter() - began
+    return time.thread_time() - began
 
 
 @pytest.mark.threat("T82")
