@@ -16,6 +16,12 @@ from grantway.errors import FetchFailed
 
 Break = Callable[[pytest.MonkeyPatch], None]
 
+# what a test that ends in the middle leaves of a connection, as in the tests themselves
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
+
 
 def call_everything_public(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(egress, "is_public_address", lambda _: True)
