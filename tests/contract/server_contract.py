@@ -193,13 +193,13 @@ class ServerContract(GroupContract):
                     *(store.redeem_code(TENANT, "a1", NOW) for _ in range(20)), return_exceptions=True
                 )
                 assert all(isinstance(result, StoreUnavailable) for result in results)
-                assert time.monotonic() - began < 5  # nobody's deadline begins when another's ends
+                assert time.monotonic() - began < 1.9
             while True:  # connections whose server is still busy are given up, too
                 try:
                     await store.insert_client(build_client())
                     break
                 except StoreUnavailable:
-                    assert time.monotonic() - began < 30
+                    assert time.monotonic() - began < 10
             await store.redeem_code(TENANT, "a1", NOW)
             # One that was given up may still have been carried out: then the code is spent, and nobody has it.
             authorization = await store.load_authorization(TENANT, "a1")
@@ -252,11 +252,11 @@ class ServerContract(GroupContract):
                 waiting = [store.insert_client(build_client(f"c{number}")) for number in range(50)]
                 results = await asyncio.gather(*waiting, return_exceptions=True)
                 assert all(isinstance(result, StoreUnavailable) for result in results)
-                assert 1.1 < time.monotonic() - began < 2.9  # of the 3 s that a running one has
+                assert 1.1 < time.monotonic() - began < 2  # of the 3 s that a running one has
                 assert await store.load_client(TENANT, "none") is None  # reads have connections of their own
                 results = await asyncio.gather(*running, return_exceptions=True)
                 assert all(isinstance(result, StoreUnavailable) for result in results)
-                assert time.monotonic() - began < 8
+                assert time.monotonic() - began < 3.5
             assert (await store.list_clients(TENANT)).items == ()  # who was told so did nothing
 
         self.run_nodes(body, nodes=1, timeout=3)
@@ -304,7 +304,6 @@ class ServerContract(GroupContract):
             await stores[0].insert_tenant(build_tenant())
             for grid in grids:
                 await grid.start()
-            delays = []
             for number in range(20):
                 pair = ("token", f"t{number}")
                 assert not await grids[1].is_revoked(TENANT, [pair], NOW)
@@ -313,8 +312,7 @@ class ServerContract(GroupContract):
                 assert await grids[0].is_revoked(TENANT, [pair], NOW)  # at once where it was written
                 while not await grids[1].is_revoked(TENANT, [pair], NOW):  # noqa: ASYNC110  another node decides when
                     await asyncio.sleep(0.001)
-                delays.append(time.monotonic() - began)
-            assert sorted(delays)[-2] < 1, delays  # once this machine may have been busy with something else
+                assert time.monotonic() - began < 1
             assert grids[1].status()["is_fresh"]
             for part in (*grids, *stores):
                 await part.stop()

@@ -98,12 +98,12 @@ class TestPgbouncer(ServerContract if SOAK else ServerStore):  # type: ignore[mi
                 began = time.monotonic()
                 with pytest.raises(StoreUnavailable):
                     await store.redeem_code(TENANT, "a1", NOW)
-                assert time.monotonic() - began < 5
+                assert time.monotonic() - began < 1.9
                 waiting = "FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
                 while self.server.run(f"SELECT count(*) {waiting}", self.url) != [(0,)]:
-                    assert time.monotonic() - began < 30
+                    assert time.monotonic() - began < 5
             while not await is_answered(store):
-                assert time.monotonic() - began < 30
+                assert time.monotonic() - began < 10
 
         self.run_nodes(body, nodes=1, timeout=1)
 
@@ -121,7 +121,7 @@ class TestPgbouncer(ServerContract if SOAK else ServerStore):  # type: ignore[mi
             while not heard:  # the listener may not have been there for the first
                 await stores[0].insert_revocation(build_revocation(f"t{time.monotonic()}"))
                 await asyncio.sleep(0.02)
-                assert time.monotonic() - began < 15
+                assert time.monotonic() - began < 5
             for store in stores:
                 await store.stop()
 

@@ -326,4 +326,4 @@ def test_waiting_ends_in_time_and_says_what_is_missing(place: Place) -> None:
     url, _ = place.restore(RELEASES[0])
     with pytest.raises(SchemaError, match="has schema 0001"):
         schema.wait(url, 0)
-    assert time.monotonic() - began < 20
+    assert time.monotonic() - began < 8

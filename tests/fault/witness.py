@@ -11,7 +11,7 @@ from grantway.testing.load import Answer, Connection
 from grantway.testing.running_server import INTROSPECT, REVOKE, TOKEN, Family, Machine, RunningServer, stock_families
 
 FROM_MEMORY = ("/.well-known/openid-configuration", "/.well-known/jwks.json", "/health/alive", "/version")
-MARGIN = 3.0
+MARGIN = 1.5
 """Seconds that an answer may take beyond the database's time-out: processors are shared."""
 POLL = 0.02
 AT_ONCE = 4

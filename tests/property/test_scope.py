@@ -270,7 +270,7 @@ def test_comparing_the_largest_scopes_takes_no_time() -> None:
     """A hundred patterns of many segments against a hundred values: linear in what was sent, whatever the stars."""
     patterns = tuple(".".join(["*"] * 9 + [f"x{i}"]) for i in range(100))
     values = tuple(".".join(["a"] * 9 + [f"y{i}"]) for i in range(100))
-    began = time.thread_time()
+    began = time.perf_counter()
     assert ScopePolicy("wildcard").select(values, patterns) == ()
     assert ScopePolicy("wildcard").select((".".join("a" * 1000),), (".".join("*" * 1000) + ".b",)) == ()
-    assert time.thread_time() - began < 2
+    assert time.perf_counter() - began < 1

@@ -114,7 +114,7 @@ def test_a_slow_host_costs_no_more_than_the_deadline_and_holds_up_nobody() -> No
             await egress.fetch_json(good.url, purpose="hook", is_operators=True)
             assert not any(fetch.done() for fetch in fetches)
             assert {"TimeoutError"} == {refusal.rpartition(" ")[2] for refusal in await asyncio.gather(*fetches)}
-            assert time.monotonic() - began < DEADLINE + 2.9  # where there is none, it ends after 5
+            assert time.monotonic() - began < DEADLINE + 1.5
 
         run(body, timeout=DEADLINE, max_concurrency=64)
 

@@ -159,11 +159,11 @@ def test_what_the_header_offers_is_not_looked_at_even_if_the_signature_holds() -
 def test_what_is_too_large_is_refused_before_it_is_decoded(size: int) -> None:
     large = "A" * size
     for token in (f"{large}.e30.eA", f"e30.{large}.eA", f"e30.e30.{large}", "." * size, f"{'A' * 5000}.e30.eA"):
-        began = time.thread_time()
+        began = time.perf_counter()
         with pytest.raises(InvalidJwt) as refused:
             read_jwt(token)
         assert "longer than" in str(refused.value.detail)
-        assert time.thread_time() - began < 0.1
+        assert time.perf_counter() - began < 0.01
 
 
 def test_an_unverified_jwt_tells_whose_keys_to_look_for() -> None:

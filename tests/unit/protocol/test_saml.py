@@ -114,7 +114,7 @@ def test_whatever_a_parser_could_be_made_to_do_takes_no_time():
     is_accepted(build_signed(FACTS, IDP))  # loads the libraries
     for encoded in hostile:
         fastest = min(measure(encoded) for _ in range(3))
-        assert fastest < 0.5  # seconds of this thread; an explosion would take minutes
+        assert fastest < 0.2  # seconds of this thread, on a slow machine; an explosion would take minutes
 
 
 def measure(encoded: str) -> float:
