@@ -34,8 +34,6 @@ def parse_document(
         InvalidClientMetadata, InvalidRedirectUri: a field is not acceptable.
     """
     extensions = runtime.extensions
-    families = extensions.client_authentications
-    methods = {method for family in families for method in family.list_methods(runtime.settings)}
     algorithms = runtime.settings.keys.algorithms
     if fields.get("id_token_signed_response_alg") is None and "RS256" not in algorithms:
         fields = {**fields, "id_token_signed_response_alg": algorithms[0]}
@@ -48,7 +46,7 @@ def parse_document(
         tenant=tenant,
         client_id=client_id,
         extra_metadata=extensions.client_metadata,
-        methods=methods,
+        methods=runtime.list_auth_methods(),
         scope_strategy=runtime.settings.scopes.strategy,
     )
     for name in extensions.missing.keys() & set(client.grant_types):

@@ -358,6 +358,11 @@ class Runtime(Struct, kw_only=True):
         salt = self.settings.tokens.pairwise_salt
         return choose_subject_identifier(client, subject, salt.reveal() if salt is not None else None)
 
+    def list_auth_methods(self) -> list[str]:
+        """The client authentication methods that clients may use."""
+        families = self.extensions.client_authentications
+        return [method for family in families for method in family.list_methods(self.settings)]
+
     def build_revocation(
         self, tenant: str, kind: RevocationKind, key: str, *, is_disabling: bool = False
     ) -> Revocation:

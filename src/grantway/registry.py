@@ -134,8 +134,8 @@ def build_extensions(additional: Iterable[Extension] = (), settings: Settings | 
         ConfigurationError: two extensions of a kind have one name, two endpoints one path, two extensions say
             different things about one client metadata field, or a plug-in cannot be loaded.
     """
-    missing = {builtin.name: wanted for builtin in BUILTINS if (wanted := builtin.find_missing())}
-    everything = [builtin() for builtin in BUILTINS if not builtin.find_missing()]
+    wanted = {builtin: builtin.find_missing() for builtin in BUILTINS}
+    everything = [builtin() for builtin in BUILTINS if not wanted[builtin]]
     everything += _load_entry_points()
     everything += additional
     if settings is not None:
@@ -159,7 +159,7 @@ def build_extensions(additional: Iterable[Extension] = (), settings: Settings | 
         repeatable_parameters=frozenset(name for grant in grants.values() for name in grant.repeatable),
         credential_parameters=frozenset(name for method in authentications for name in method.parameters),
         is_replayable=all(feature.is_replayable for feature in features),
-        missing=missing,
+        missing={builtin.name: packages for builtin, packages in wanted.items() if packages},
     )
 
 

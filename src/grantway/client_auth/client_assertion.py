@@ -130,10 +130,7 @@ class ClientAssertion(ClientAuthentication):
         # RFC 8414 §2: all three are needed where these methods are among those of the endpoint
         endpoints = ("token", "revocation", "introspection")
         algorithms = [*SIGNATURE_ALGORITHMS, *HMAC_ALGORITHMS]
-        return {
-            "token_endpoint_auth_methods_supported": list(self.methods),
-            **{f"{endpoint}_endpoint_auth_signing_alg_values_supported": algorithms for endpoint in endpoints},
-        }
+        return {f"{endpoint}_endpoint_auth_signing_alg_values_supported": algorithms for endpoint in endpoints}
 
 
 async def _verify(

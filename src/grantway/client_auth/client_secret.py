@@ -10,7 +10,7 @@ from urllib.parse import unquote_to_bytes
 
 from grantway.errors import InvalidClient, InvalidRequest
 from grantway.extension import Call, ClientAuthentication, Credential, Runtime
-from grantway.model import Client, ClientSecret, Tenant
+from grantway.model import Client, ClientSecret
 from grantway.protocol.message import Parameters, Request, has_valid_escapes, is_vschar
 
 
@@ -67,9 +67,6 @@ class ClientSecretBasic(ClientAuthentication):
     async def reject(self, call: Call, credential: Credential) -> None:
         call.runtime.keys.is_secret_correct(credential.proof, _NOBODYS_DIGEST)
 
-    def discovery(self, runtime: Runtime, tenant: Tenant) -> dict[str, list[str]]:
-        return {"token_endpoint_auth_methods_supported": list(self.methods)}
-
     def _digest(self, header: bytes) -> bytes:
         return hashlib.blake2b(header, key=self._key, digest_size=32).digest()
 
@@ -95,9 +92,6 @@ class ClientSecretPost(ClientAuthentication):
 
     async def reject(self, call: Call, credential: Credential) -> None:
         call.runtime.keys.is_secret_correct(credential.proof, _NOBODYS_DIGEST)
-
-    def discovery(self, runtime: Runtime, tenant: Tenant) -> dict[str, list[str]]:
-        return {"token_endpoint_auth_methods_supported": list(self.methods)}
 
 
 _NOBODYS_DIGEST = "keyed:" + "00" * 32

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from grantway.extension import Call, ClientAuthentication, Credential, Runtime
-from grantway.model import Client, Tenant
+from grantway.extension import Call, ClientAuthentication, Credential
+from grantway.model import Client
 from grantway.protocol.message import Parameters, Request
 
 
@@ -27,6 +27,3 @@ class PublicClient(ClientAuthentication):
 
     async def authenticate(self, call: Call, client: Client, credential: Credential) -> str | None:
         return "none" if client.is_public else None
-
-    def discovery(self, runtime: Runtime, tenant: Tenant) -> dict[str, list[str]]:
-        return {"token_endpoint_auth_methods_supported": list(self.methods)}

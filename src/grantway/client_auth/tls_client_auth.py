@@ -15,7 +15,7 @@ from grantway.client_certificate import find_certificate, has_certificates, is_c
 from grantway.config import Settings
 from grantway.errors import FetchFailed, InvalidClient, InvalidClientMetadata
 from grantway.extension import Call, ClientAuthentication, Credential, Runtime
-from grantway.model import Client, Tenant
+from grantway.model import Client
 from grantway.protocol.certificate import (
     NAME_READERS,
     Certificate,
@@ -43,10 +43,6 @@ class _ByCertificate(ClientAuthentication):
         if client_id is None or not request.is_proxied or request.header(b"authorization") is not None:
             return None
         return Credential(client_id)
-
-    def discovery(self, runtime: Runtime, tenant: Tenant) -> dict[str, list[str]]:
-        methods = self.list_methods(runtime.settings)
-        return {"token_endpoint_auth_methods_supported": list(methods)} if methods else {}
 
 
 class TlsClientAuth(_ByCertificate):

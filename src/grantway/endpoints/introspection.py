@@ -56,18 +56,12 @@ class Introspection(Endpoint):
         return {
             "introspection_endpoint": tenant.issuer + self.path,
             "introspection_endpoint_auth_methods_supported": [
-                method for method in list_auth_methods(runtime) if method != "none"
+                method for method in runtime.list_auth_methods() if method != "none"
             ],
         }
 
 
 _INACTIVE = {"active": False}
-
-
-def list_auth_methods(runtime: Runtime) -> list[str]:
-    """Every client authentication method that clients may use."""
-    families = runtime.extensions.client_authentications
-    return [method for family in families for method in family.list_methods(runtime.settings)]
 
 
 async def _describe_access(call: Call, client: Client, token: str) -> dict[str, Any] | None:

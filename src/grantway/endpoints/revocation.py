@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from grantway.endpoints.introspection import list_auth_methods
 from grantway.errors import InvalidRequest
 from grantway.events import TokenRevoked
 from grantway.extension import Call, Endpoint, Runtime
@@ -44,7 +43,7 @@ class RevokeToken(Endpoint):
     def discovery(self, runtime: Runtime, tenant: Tenant) -> dict[str, Any]:
         return {
             "revocation_endpoint": tenant.issuer + self.path,
-            "revocation_endpoint_auth_methods_supported": list_auth_methods(runtime),
+            "revocation_endpoint_auth_methods_supported": runtime.list_auth_methods(),
         }
 
 

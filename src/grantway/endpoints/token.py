@@ -75,8 +75,7 @@ class Token(Endpoint):
             decision = await grant.resolve(call, client, parameters)
             decision = await check_issuance(call, decision)
             decision = narrow_decision(call, decision, parameters)
-            if extensions.shaping:
-                decision = await shape_decision(call, grant.name, decision, parameters)
+            decision = await shape_decision(call, grant.name, decision, parameters)
             return await grant.spend(call, decision)
         except ReplayDetected as replay:
             await _punish(call, client, replay)
@@ -85,6 +84,7 @@ class Token(Endpoint):
     def discovery(self, runtime: Runtime, tenant: Tenant) -> dict[str, Any]:
         return {
             "token_endpoint": tenant.issuer + self.path,
+            "token_endpoint_auth_methods_supported": runtime.list_auth_methods(),
             "grant_types_supported": list(runtime.extensions.grant_types),
         }
 
