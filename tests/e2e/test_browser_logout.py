@@ -106,15 +106,20 @@ def test_without_script_they_are_told_too(
     assert [received.parameters["out"] for received in application.received] == ["1"]
 
 
-@pytest.mark.threat("T131")
-def test_an_application_that_does_not_answer_keeps_nobody(
-    dev: DevServer, visitor: Visitor, application: Application, silent: str
-) -> None:
+def leave_with_silent(dev: DevServer, visitor: Visitor, application: Application, silent: str) -> None:
+    """Signs in and leaves, where an application is to be told that never answers."""
     uris = [application.redirect_uri, f"{silent}/callback"]
     patch(dev, application, redirect_uris=uris, frontchannel_logout_uri=f"{silent}/out")
     visitor.allowed.add(silent)
     tokens = enter(visitor, application)
     visitor.page.goto(application.build_logout_url(id_token_hint=tokens["id_token"]), wait_until="commit")
+
+
+@pytest.mark.threat("T131")
+def test_an_application_that_does_not_answer_keeps_nobody(
+    dev: DevServer, visitor: Visitor, application: Application, silent: str
+) -> None:
+    leave_with_silent(dev, visitor, application, silent)
     visitor.expect("logged_out")
     visitor.page.wait_for_url(f"{application.origin}/?state=bye")
 
@@ -122,11 +127,7 @@ def test_an_application_that_does_not_answer_keeps_nobody(
 def test_nobody_has_to_wait_for_the_frames(
     dev: DevServer, visitor: Visitor, application: Application, silent: str
 ) -> None:
-    uris = [application.redirect_uri, f"{silent}/callback"]
-    patch(dev, application, redirect_uris=uris, frontchannel_logout_uri=f"{silent}/out")
-    visitor.allowed.add(silent)
-    tokens = enter(visitor, application)
-    visitor.page.goto(application.build_logout_url(id_token_hint=tokens["id_token"]), wait_until="commit")
+    leave_with_silent(dev, visitor, application, silent)
     visitor.press("return")
     visitor.page.wait_for_url(f"{application.origin}/?state=bye")
 
